@@ -1,0 +1,90 @@
+//! What the planner may know of the database: names, columns and sorted runs.
+//!
+//! The engine implements these traits over one published epoch, possibly overlaid with the changes
+//! of an open transaction; the planner and the ad-hoc executor never see where data lives.
+
+use std::sync::Arc;
+
+use zset::{Batch, CollectionId, ColumnType, Schema, Secret};
+
+/// What a named relation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TableKind {
+    /// A base table: changed by statements.
+    Table,
+    /// A materialized view: changed by its circuit.
+    View,
+    /// A relation the engine computes on demand from its own state.
+    System,
+}
+
+/// A column of a relation, as declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnDef {
+    /// Its name, already folded to lower case unless it was quoted.
+    pub name: String,
+    /// Its type and nullability.
+    pub ty: ColumnType,
+    /// The `n` of `VARCHAR(n)` or `CHAR(n)`, in characters.
+    pub max_len: Option<u32>,
+    /// The text of its `DEFAULT` expression.
+    pub default: Option<String>,
+}
+
+impl ColumnDef {
+    /// A column without length limit and default.
+    pub fn new(name: impl Into<String>, ty: ColumnType) -> ColumnDef {
+        ColumnDef {
+            name: name.into(),
+            ty,
+            max_len: None,
+            default: None,
+        }
+    }
+}
+
+/// The definition of a relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableDef {
+    /// The collection that holds its rows.
+    pub id: CollectionId,
+    /// Its name, folded as column names are.
+    pub name: String,
+    /// Table, view or system relation.
+    pub kind: TableKind,
+    /// Its columns in declared order; the schema's columns are the same in the same order.
+    pub columns: Vec<ColumnDef>,
+    /// The primary key's columns in key order; empty for a bag and for views.
+    pub primary_key: Vec<u32>,
+    /// How its rows are encoded. A table's key columns are its primary key; a view's may be others.
+    pub schema: Schema,
+}
+
+impl TableDef {
+    /// The index of the column of this (folded) name.
+    pub fn column(&self, name: &str) -> Option<u32> {
+        let index = self.columns.iter().position(|c| c.name == name)?;
+        u32::try_from(index).ok()
+    }
+}
+
+/// The relations that exist.
+pub trait Catalog: Send + Sync {
+    /// The relation of this (folded) name.
+    fn table(&self, name: &str) -> Option<Arc<TableDef>>;
+
+    /// Every relation, in no particular order.
+    fn tables(&self) -> Vec<Arc<TableDef>>;
+}
+
+/// The rows of the relations.
+pub trait Scan: Send + Sync {
+    /// The sorted runs of a collection; a row's weight is the sum over them.
+    fn runs(&self, id: CollectionId) -> Vec<Batch>;
+
+    /// The database's key for discriminators, which encoding a probe needs.
+    fn secret(&self) -> Secret;
+}
+
+/// One epoch, whole: what a statement sees from its beginning to its end.
+pub trait Snapshot: Catalog + Scan {}
