@@ -1,1 +1,41 @@
-fn main() {}
+//! The chores of this tree, started by `cargo xtask NAME`: what CI runs, the tidy check, and the long
+//! random tests. Plain Rust without dependencies, so that the first answer comes within seconds.
+
+mod chores;
+mod edges;
+mod ratchet;
+mod source;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask ci                     everything a change must pass: format, lints, docs, tidy, all tests
+cargo xtask tidy [--tighten]       the house rules alone; --tighten writes better limits down
+cargo xtask sim N [--seed S]       N random programs against the reference evaluator
+cargo xtask crash N [--seed S]     N disk images that a power loss could have left
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["ci"] => chores::ci(),
+        ["tidy"] => tidy::check(false),
+        ["tidy", "--tighten"] => tidy::check(true),
+        ["sim", rest @ ..] => chores::testkit("simulate", rest),
+        ["crash", rest @ ..] => chores::testkit("crash", rest),
+        [] | ["help"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => Err(format!("no such chore\n{HELP}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Chores that start other programs: each is a list of commands, run in order, the first failure ends it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// The checks of CI, cheapest first: a reader of a red run sees the simplest cause.
+pub fn ci() -> Result<(), String> {
+    let cargo = |words: &str| ("cargo", words.split(' ').map(str::to_string).collect::<Vec<_>>());
+    let steps: [(&str, (&str, Vec<String>), &[(&str, &str)]); 4] = [
+        ("format", cargo("fmt --all --check"), &[]),
+        ("lints", cargo("clippy --quiet --workspace --all-targets -- -D warnings"), &[]),
+        ("docs", cargo("doc --quiet --workspace --no-deps"), &[("RUSTDOCFLAGS", "-D warnings")]),
+        ("tests", cargo("test --workspace --no-fail-fast"), &[]),
+    ];
+    timed("tidy", || crate::tidy::check(false))?;
+    for (name, (program, arguments), variables) in steps {
+        timed(name, || {
+            let mut command = Command::new(program);
+            command.current_dir(root()).args(&arguments).envs(variables.iter().copied());
+            run(&mut command)
+        })?;
+    }
+    Ok(())
+}
+
+/// One of testkit's binaries, with its arguments passed on.
+pub fn testkit(binary: &str, arguments: &[&str]) -> Result<(), String> {
+    let mut command = Command::new("cargo");
+    command.current_dir(root());
+    command.args(["run", "--quiet", "--package", "testkit", "--bin", binary, "--"]).args(arguments);
+    run(&mut command)
+}
+
+/// The workspace's root, wherever cargo was called from.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|e| format!("{command:?} did not start: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
+}
+
+fn timed(name: &str, step: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    println!("== {name}");
+    let start = Instant::now();
+    step()?;
+    println!("== {name}: good, {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
