@@ -6,19 +6,17 @@ use std::time::Instant;
 
 /// The checks of CI, cheapest first: a reader of a red run sees the simplest cause.
 pub fn ci() -> Result<(), String> {
-    let cargo = |words: &str| ("cargo", words.split(' ').map(str::to_string).collect::<Vec<_>>());
-    let steps: [(&str, (&str, Vec<String>), &[(&str, &str)]); 4] = [
-        ("format", cargo("fmt --all --check"), &[]),
-        ("lints", cargo("clippy --quiet --workspace --all-targets -- -D warnings"), &[]),
-        ("docs", cargo("doc --quiet --workspace --no-deps"), &[("RUSTDOCFLAGS", "-D warnings")]),
-        ("tests", cargo("test --workspace --no-fail-fast"), &[]),
+    let steps = [
+        ("format", "fmt --all --check"),
+        ("lints", "clippy --quiet --workspace --all-targets -- -D warnings"),
+        ("docs", "doc --quiet --workspace --no-deps"),
+        ("tests", "test --workspace --no-fail-fast"),
     ];
     timed("tidy", || crate::tidy::check(false))?;
-    for (name, (program, arguments), variables) in steps {
+    for (name, words) in steps {
         timed(name, || {
-            let mut command = Command::new(program);
-            command.current_dir(root()).args(&arguments).envs(variables.iter().copied());
-            run(&mut command)
+            let mut cargo = Command::new("cargo");
+            run(cargo.current_dir(root()).args(words.split(' ')).env("RUSTDOCFLAGS", "-D warnings"))
         })?;
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! random tests. Plain Rust without dependencies, so that the first answer comes within seconds.
 
 mod chores;
+mod circles;
 mod edges;
 mod ratchet;
 mod source;

@@ -23,16 +23,15 @@ impl Source {
         Source { raw, code }
     }
 
-    /// Lines of product code: up to the file's `#[cfg(test)]` module, which stands last by convention.
-    pub fn product_lines(&self) -> usize {
+    /// The blanked text up to the file's `#[cfg(test)]` module, which stands last by convention.
+    pub fn product_code(&self) -> &str {
         let end = self.code.find("#[cfg(test)]\nmod ").unwrap_or(self.code.len());
-        self.code[..end].lines().count()
+        &self.code[..end]
     }
 
     /// Every function of the product code with its length.
     pub fn functions(&self) -> Vec<Function> {
-        let end = self.code.find("#[cfg(test)]\nmod ").unwrap_or(self.code.len());
-        let code = &self.code[..end];
+        let code = self.product_code();
         let mut found = Vec::new();
         for (at, _) in code.match_indices("fn ") {
             let starts_word = code[..at].chars().next_back().is_none_or(|c| !is_word(c));
