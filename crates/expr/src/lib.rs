@@ -7,9 +7,11 @@
 //! that reach it. The answer, and which error is reported, do not depend on how rows are cut into slices.
 
 mod error;
+mod exact_sum;
 mod function;
 mod tree;
 
 pub use error::{ErrorKind, EvalError, ExprError};
+pub use exact_sum::ExactSum;
 pub use function::{Argument, Functions, NoFunctions, ScalarFunction};
 pub use tree::{BinaryOp, Expr, UnaryOp};
