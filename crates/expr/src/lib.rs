@@ -9,6 +9,7 @@
 mod error;
 mod exact_sum;
 mod function;
+pub mod mean;
 mod tree;
 
 pub use error::{ErrorKind, EvalError, ExprError};
