@@ -375,11 +375,11 @@ impl Circuit {
     /// Adds any operator with a given schema, unless an equal node is there. The builder methods above
     /// compute the schema; this is for passes and for [`Circuit::absorb`], which move nodes as they are.
     pub fn add(&mut self, op: Op, schema: Schema) -> NodeId {
-        let identity = Node { op: op.clone().with_collection(CollectionId(0)), schema };
+        let identity = identity(&op, &schema);
         if let Some(&id) = self.known.get(&identity) {
             return id;
         }
-        let node = Node { op, schema: identity.schema.clone() };
+        let node = Node { op, schema };
         let is_sink = matches!(node.op, Op::Sink { .. });
         let id = self.insert(node);
         if !is_sink {
@@ -390,7 +390,7 @@ impl Circuit {
 
     /// The node equal to this one up to its collection, if there is one.
     pub fn find(&self, op: &Op, schema: &Schema) -> Option<NodeId> {
-        let identity = Node { op: op.clone().with_collection(CollectionId(0)), schema: schema.clone() };
+        let identity = identity(op, schema);
         self.known.get(&identity).copied()
     }
 
@@ -519,8 +519,7 @@ impl Circuit {
     /// Puts a node under a given id, as a reader of the text form does.
     pub(crate) fn restore(&mut self, id: NodeId, node: Node) {
         if !matches!(node.op, Op::Sink { .. }) {
-            let identity =
-                Node { op: node.op.clone().with_collection(CollectionId(0)), schema: node.schema.clone() };
+            let identity = identity(&node.op, &node.schema);
             self.known.entry(identity).or_insert(id);
         }
         if let Some(placeholder) = node.op.collection().and_then(|c| c.0.checked_sub(FIRST_PLACEHOLDER)) {
@@ -533,9 +532,22 @@ impl Circuit {
     /// Takes a node out; nothing may read it.
     pub(crate) fn take(&mut self, id: NodeId) -> Option<Node> {
         let node = self.nodes.remove(&id)?;
-        self.known.retain(|_, known| *known != id);
+        let identity = identity(&node.op, &node.schema);
+        if self.known.get(&identity) == Some(&id) {
+            self.known.remove(&identity);
+        }
         Some(node)
     }
+
+    /// An empty circuit whose placeholders don't collide with this one's, for passes that rebuild it.
+    pub(crate) fn successor(&self) -> Circuit {
+        Circuit { placeholders: self.placeholders, ..Circuit::default() }
+    }
+}
+
+/// What makes two nodes the same: everything but the collection they write.
+fn identity(op: &Op, schema: &Schema) -> Node {
+    Node { op: op.clone().with_collection(CollectionId(0)), schema: schema.clone() }
 }
 
 fn keyless(columns: Vec<ColumnType>) -> Schema {
