@@ -1,0 +1,76 @@
+//! Random databases: schemas, data, queries and batches of statements, all from one seed.
+//!
+//! Values come from small pools, so that keys collide, joins meet and groups merge; NULLs, duplicates,
+//! empty strings, negative zeros and NaN are ordinary. A case may carry one *hazard*: numbers near
+//! the ends of their types, or divisors that are zero. Expressions that can fail then stand only where
+//! SQL leaves no doubt whether they are evaluated (select lists and aggregate arguments, never
+//! conditions that an optimizer may move), so the reference can tell which commits must be refused.
+
+mod batch;
+mod data;
+mod expression;
+mod query;
+
+pub use batch::{Ending, Step};
+
+use crate::random::Random;
+use crate::reference::Model;
+use crate::reference::model::{Relation, ViewSpec};
+
+/// What may go wrong in a case's views.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hazard {
+    /// Nothing: values are small and nothing divides.
+    None,
+    /// Integers near the ends of their types, so sums overflow (22003).
+    Overflow,
+    /// Divisors that may be zero (22012).
+    Division,
+}
+
+/// Draws the parts of one case.
+#[derive(Clone, Debug)]
+pub struct Generator {
+    random: Random,
+    hazard: Hazard,
+}
+
+impl Generator {
+    /// The generator of the case with this seed.
+    pub fn new(seed: u64) -> Generator {
+        let mut random = Random::new(seed);
+        let hazard = match random.below(8) {
+            0 => Hazard::Overflow,
+            1 => Hazard::Division,
+            _ => Hazard::None,
+        };
+        Generator { random, hazard }
+    }
+
+    /// A generator whose cases never fail on purpose.
+    pub fn harmless(seed: u64) -> Generator {
+        Generator { random: Random::new(seed), hazard: Hazard::None }
+    }
+
+    /// The case's hazard.
+    pub fn hazard(&self) -> Hazard {
+        self.hazard
+    }
+
+    /// The source of the case's choices.
+    pub fn random(&mut self) -> &mut Random {
+        &mut self.random
+    }
+
+    /// One to three tables.
+    pub fn tables(&mut self) -> Vec<Relation> {
+        let count = 1 + self.random.below(3);
+        (0..count).map(|number| Relation::Table(self.table(number))).collect()
+    }
+
+    /// A view over what the model already has.
+    pub fn view(&mut self, number: usize, model: &Model) -> Relation {
+        let (query, columns) = self.query(model);
+        Relation::View(ViewSpec { name: format!("v{number}"), columns, query })
+    }
+}
