@@ -1,0 +1,181 @@
+//! A checkpoint's work: what is in memory goes into shards, and shards are merged. It runs on any thread, beside
+//! commits, and changes nothing that the database depends on: its outcome is an [`Edit`], which takes effect when
+//! the store finishes it. A job that is dropped, or whose process dies, leaves files that no manifest
+//! names, and the next start removes them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use zset::{Batch, CollectionId, Merger};
+
+use crate::compact::{Piece, Step, choose, plan};
+use crate::error::Result;
+use crate::fs::Fs;
+use crate::manifest::{Entry, Manifest};
+use crate::poison::Poison;
+use crate::shard::{Owner, Shard};
+use crate::spine::{Run, Spine};
+use crate::store::Sync;
+
+/// Marks that a checkpoint is under way until it drops.
+#[derive(Debug)]
+pub(crate) struct Ticket(Arc<AtomicBool>);
+
+impl Ticket {
+    /// `None` when another one is out.
+    pub(crate) fn take(busy: &Arc<AtomicBool>) -> Option<Ticket> {
+        (!busy.swap(true, Ordering::AcqRel)).then(|| Ticket(busy.clone()))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// A checkpoint that has begun.
+#[derive(Debug)]
+pub struct Job {
+    pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) sync: Sync,
+    pub(crate) shard_bytes: usize,
+    pub(crate) poison: Arc<Poison>,
+    pub(crate) next_shard: Arc<AtomicU64>,
+    pub(crate) collections: Vec<(CollectionId, Spine)>,
+    /// The manifest to be, without collections and shard numbers.
+    pub(crate) manifest: Manifest,
+    pub(crate) ticket: Ticket,
+}
+
+/// What a job has made, ready to take effect.
+#[derive(Debug)]
+pub struct Edit {
+    pub(crate) manifest: Manifest,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) _ticket: Ticket,
+}
+
+/// One collection's part of an edit.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) id: CollectionId,
+    /// How many of the oldest runs in memory are now on disk.
+    pub(crate) sealed: usize,
+    pub(crate) runs: Vec<Run>,
+    /// Whether this differs from what the spine has.
+    pub(crate) changed: bool,
+}
+
+impl Job {
+    /// Writes and merges. A failure poisons the database.
+    pub fn run(self) -> Result<Edit> {
+        let poison = self.poison.clone();
+        poison.check()?;
+        poison.watch(self.run_unwatched())
+    }
+
+    fn run_unwatched(self) -> Result<Edit> {
+        let mut changes = Vec::with_capacity(self.collections.len());
+        for (id, spine) in &self.collections {
+            changes.push(self.collection(*id, spine)?);
+        }
+        let mut manifest = self.manifest;
+        manifest.next_shard = self.next_shard.load(Ordering::Acquire);
+        manifest.collections = changes
+            .iter()
+            .zip(&self.collections)
+            .map(|(change, (id, spine))| Entry {
+                id: *id,
+                fingerprint: spine.fingerprint(),
+                runs: change
+                    .runs
+                    .iter()
+                    .map(|run| run.iter().map(|shard| shard.number()).collect())
+                    .collect(),
+            })
+            .collect();
+        Ok(Edit { manifest, changes, _ticket: self.ticket })
+    }
+
+    fn collection(&self, id: CollectionId, spine: &Spine) -> Result<Change> {
+        let owner = Owner { collection: id, fingerprint: spine.fingerprint() };
+        let memory = spine.sealed_runs();
+        let mut runs = spine.disk_runs().to_vec();
+        let mut sizes: Vec<u64> =
+            runs.iter().map(|run| run.iter().map(|shard| shard.bytes()).sum()).collect();
+        // What is in memory counts as one more run: if it is to be merged anyway, it is written only once.
+        let virtual_run = (!memory.is_empty()).then_some(runs.len());
+        sizes.extend(virtual_run.map(|_| memory.iter().map(|batch| batch.bytes() as u64).sum::<u64>()));
+        let chosen = choose(&sizes);
+        let with_memory = virtual_run.is_some_and(|run| chosen.contains(&run));
+        if !memory.is_empty() && !with_memory {
+            let mut run = Run::new();
+            self.merge(owner, memory, &mut run)?;
+            runs.extend((!run.is_empty()).then_some(run));
+        }
+        if !chosen.is_empty() {
+            let shards = chosen.iter().filter(|&&run| Some(run) != virtual_run).flat_map(|&run| &runs[run]);
+            let merged =
+                self.merge_runs(owner, shards.cloned().collect(), if with_memory { memory } else { &[] })?;
+            let mut index = 0;
+            runs.retain(|_| {
+                index += 1;
+                !chosen.contains(&(index - 1))
+            });
+            runs.extend((!merged.is_empty()).then_some(merged));
+        }
+        let changed = !memory.is_empty() || !chosen.is_empty();
+        Ok(Change { id, sealed: memory.len(), runs, changed })
+    }
+
+    /// One run of these shards and batches, rewriting only what overlaps.
+    fn merge_runs(&self, owner: Owner, shards: Run, memory: &[Batch]) -> Result<Run> {
+        let mut pieces: Vec<Piece<'_>> = shards
+            .iter()
+            .map(|shard| Piece {
+                least: shard.least(),
+                greatest: shard.greatest(),
+                may_stay: shard.bytes() >= self.shard_bytes as u64 / 4,
+            })
+            .collect();
+        pieces.extend(memory.iter().map(|batch| Piece {
+            least: batch.first_key().unwrap_or_default(),
+            greatest: batch.last_key().unwrap_or_default(),
+            may_stay: false,
+        }));
+        let mut run = Run::new();
+        for step in plan(&pieces) {
+            match step {
+                Step::Keep(piece) => run.push(shards[piece].clone()),
+                Step::Merge(members) => {
+                    let mut inputs = Vec::with_capacity(members.len());
+                    for piece in members {
+                        inputs.push(match piece.checked_sub(shards.len()) {
+                            Some(batch) => memory[batch].clone(),
+                            None => shards[piece].batch()?.clone(),
+                        });
+                    }
+                    self.merge(owner, &inputs, &mut run)?;
+                }
+            }
+        }
+        Ok(run)
+    }
+
+    /// Merges batches into shards cut at the size limit.
+    fn merge(&self, owner: Owner, inputs: &[Batch], run: &mut Run) -> Result<()> {
+        let mut merger = Merger::new(inputs);
+        while let Some(batch) = merger.next(self.shard_bytes)? {
+            if batch.is_empty() {
+                continue;
+            }
+            let number = self.next_shard.fetch_add(1, Ordering::AcqRel);
+            let shard = Shard::write(&self.fs, self.sync, number, owner, &batch)?;
+            // Read back and verified here, so that no commit has to.
+            shard.batch()?;
+            run.push(shard);
+        }
+        Ok(())
+    }
+}

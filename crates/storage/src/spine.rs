@@ -1,0 +1,187 @@
+//! A collection's trace: an immutable value of sorted runs, the large ones on disk, the young ones in memory.
+//!
+//! A row may occur in several runs; its weight is the sum. Pushing a batch makes a new spine that shares
+//! everything with the old one, so readers keep what they have.
+//!
+//! *Folding*: a pushed batch is merged with the youngest runs as long as each is less than twice what
+//! has come together, and the result stays under 8 MiB. Runs thus grow geometrically: there are about as many as the
+//! logarithm of the rows, and each row is copied about that often. Larger merges are the checkpoint's. Runs that a
+//! checkpoint is writing are *sealed*: folding does not touch them, so that it can take exactly those away.
+//!
+//! Shards group into disk runs; within a run shards do not overlap. Their least and greatest keys lie packed in
+//! parallel arrays, so a point read asks few cache lines which shards it needs, and verifies only those.
+
+use std::sync::{Arc, OnceLock};
+
+use zset::{Batch, Strings, merge};
+
+use crate::error::Result;
+use crate::shard::Shard;
+
+/// The most that a push merges.
+const FOLD_BYTES: usize = 8 << 20;
+
+/// Shards in key order that do not overlap.
+pub type Run = Vec<Arc<Shard>>;
+
+/// A trace. Cloning copies one pointer.
+#[derive(Debug, Clone)]
+pub struct Spine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    fingerprint: u64,
+    disk: Arc<Disk>,
+    /// Oldest first.
+    memory: Vec<Batch>,
+    /// How many of them a checkpoint is writing.
+    sealed: usize,
+    /// All runs, once somebody has asked and every shard has been verified.
+    all: OnceLock<Vec<Batch>>,
+}
+
+/// The part on disk: parallel arrays over all shards.
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    runs: Vec<Run>,
+    least: Strings,
+    greatest: Strings,
+    handles: Vec<Arc<Shard>>,
+}
+
+impl Disk {
+    pub(crate) fn new(runs: Vec<Run>) -> Disk {
+        let handles: Vec<Arc<Shard>> = runs.iter().flatten().cloned().collect();
+        let (mut least, mut greatest) = (Strings::default(), Strings::default());
+        for shard in &handles {
+            least.push(shard.least());
+            greatest.push(shard.greatest());
+        }
+        Disk { runs, least, greatest, handles }
+    }
+
+    /// The shards that may hold keys which start with `prefix`.
+    fn with_prefix<'a>(&'a self, prefix: &'a [u8]) -> impl Iterator<Item = &'a Arc<Shard>> {
+        let near = move |index: &usize| {
+            let (least, greatest) = (self.least.get(*index), self.greatest.get(*index));
+            prefix <= greatest && (least <= prefix || least.starts_with(prefix))
+        };
+        (0..self.handles.len()).filter(near).map(|index| &self.handles[index])
+    }
+}
+
+impl Spine {
+    pub(crate) fn new(fingerprint: u64, disk: Disk) -> Spine {
+        Spine::build(fingerprint, Arc::new(disk), Vec::new(), 0)
+    }
+
+    fn build(fingerprint: u64, disk: Arc<Disk>, memory: Vec<Batch>, sealed: usize) -> Spine {
+        Spine { inner: Arc::new(Inner { fingerprint, disk, memory, sealed, all: OnceLock::new() }) }
+    }
+
+    /// All runs, ready for a cursor. Shards not read before are verified first; afterwards a call costs one load.
+    pub fn runs(&self) -> Result<&[Batch]> {
+        let inner = &*self.inner;
+        if inner.disk.handles.is_empty() {
+            return Ok(&inner.memory);
+        }
+        if let Some(all) = inner.all.get() {
+            return Ok(all);
+        }
+        let mut all = Vec::with_capacity(inner.disk.handles.len() + inner.memory.len());
+        for shard in &inner.disk.handles {
+            all.push(shard.batch()?.clone());
+        }
+        all.extend_from_slice(&inner.memory);
+        Ok(inner.all.get_or_init(|| all))
+    }
+
+    /// The runs that may hold keys which start with `prefix`: what a point read needs, without reading the rest.
+    pub fn runs_with_prefix(&self, prefix: &[u8]) -> Result<Vec<Batch>> {
+        let mut runs = Vec::new();
+        for shard in self.inner.disk.with_prefix(prefix) {
+            runs.push(shard.batch()?.clone());
+        }
+        let near = |batch: &&Batch| {
+            batch.last_key().is_some_and(|last| prefix <= last)
+                && batch.first_key().is_some_and(|first| first <= prefix || first.starts_with(prefix))
+        };
+        runs.extend(self.inner.memory.iter().filter(near).cloned());
+        Ok(runs)
+    }
+
+    /// This trace with a batch added to it.
+    pub fn push(&self, batch: Batch) -> Result<Spine> {
+        if batch.is_empty() {
+            return Ok(self.clone());
+        }
+        let Inner { fingerprint, disk, memory, sealed, .. } = &*self.inner;
+        let (mut rows, mut bytes, mut keep) = (batch.len(), batch.bytes(), memory.len());
+        while keep > *sealed
+            && memory[keep - 1].len() < 2 * rows
+            && memory[keep - 1].bytes() + bytes <= FOLD_BYTES
+        {
+            keep -= 1;
+            rows += memory[keep].len();
+            bytes += memory[keep].bytes();
+        }
+        let mut folded = Vec::with_capacity(keep + 1);
+        folded.extend_from_slice(&memory[..keep]);
+        if keep == memory.len() {
+            folded.push(batch);
+        } else {
+            let mut inputs = memory[keep..].to_vec();
+            inputs.push(batch);
+            let merged = merge(&inputs)?;
+            folded.extend((!merged.is_empty()).then_some(merged));
+        }
+        Ok(Spine::build(*fingerprint, disk.clone(), folded, *sealed))
+    }
+
+    /// Rows in all runs: an upper bound of the rows of the collection.
+    pub fn rows_estimate(&self) -> usize {
+        let shards: usize = self.inner.disk.handles.iter().map(|shard| shard.rows()).sum();
+        shards + self.inner.memory.iter().map(Batch::len).sum::<usize>()
+    }
+
+    /// Bytes in memory, which the next checkpoint writes to disk.
+    pub fn memory_bytes(&self) -> usize {
+        self.inner.memory.iter().map(Batch::bytes).sum()
+    }
+
+    /// Bytes of shard files.
+    pub fn disk_bytes(&self) -> u64 {
+        self.inner.disk.handles.iter().map(|shard| shard.bytes()).sum()
+    }
+
+    /// How many runs there are in memory and how many shards on disk.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.inner.memory.len(), self.inner.disk.handles.len())
+    }
+
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.inner.fingerprint
+    }
+
+    pub(crate) fn disk_runs(&self) -> &[Run] {
+        &self.inner.disk.runs
+    }
+
+    pub(crate) fn sealed_runs(&self) -> &[Batch] {
+        &self.inner.memory[..self.inner.sealed]
+    }
+
+    /// The same trace with all runs in memory sealed.
+    pub(crate) fn seal(&self) -> Spine {
+        let Inner { fingerprint, disk, memory, .. } = &*self.inner;
+        Spine::build(*fingerprint, disk.clone(), memory.clone(), memory.len())
+    }
+
+    /// The same trace where the sealed runs have gone into `runs`, which is all there is on disk now.
+    pub(crate) fn unseal(&self, sealed: usize, runs: Vec<Run>) -> Spine {
+        let memory = self.inner.memory.get(sealed..).unwrap_or_default().to_vec();
+        Spine::build(self.inner.fingerprint, Arc::new(Disk::new(runs)), memory, 0)
+    }
+}

@@ -1,0 +1,115 @@
+//! The state of the database at one epoch: every collection's trace, as one value.
+//!
+//! Cheap to clone, never changed while shared: a commit makes the next state from this one and publishes it with
+//! one pointer swap, and whoever reads the old one goes on reading it.
+
+use std::sync::Arc;
+
+use zset::{Batch, CollectionId, Deltas};
+
+use crate::error::{Result, StorageError};
+use crate::spine::Spine;
+
+/// All traces at one epoch.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The epoch; it only grows, over restarts too.
+    pub epoch: u64,
+    /// Sorted by collection.
+    spines: Arc<Vec<(CollectionId, Spine)>>,
+    /// Collections are numbered from here; a number is never used twice.
+    next_collection: u32,
+}
+
+impl State {
+    pub(crate) fn new(epoch: u64, spines: Vec<(CollectionId, Spine)>, next_collection: u32) -> State {
+        debug_assert!(spines.is_sorted_by_key(|(id, _)| *id));
+        State { epoch, spines: Arc::new(spines), next_collection }
+    }
+
+    /// The state after these deltas, at `epoch`.
+    pub fn with(&self, deltas: &Deltas, epoch: u64) -> Result<State> {
+        if epoch < self.epoch {
+            return Err(StorageError::Misuse(format!("state of epoch {epoch} after epoch {}", self.epoch)));
+        }
+        let mut spines = (*self.spines).clone();
+        for (&id, batch) in deltas {
+            let place = find(&spines, id).map_err(|_| unknown(id))?;
+            spines[place].1 = spines[place].1.push(batch.clone())?;
+        }
+        Ok(State { epoch, spines: Arc::new(spines), next_collection: self.next_collection })
+    }
+
+    /// A collection's trace.
+    pub fn spine(&self, id: CollectionId) -> Option<&Spine> {
+        find(&self.spines, id).ok().map(|place| &self.spines[place].1)
+    }
+
+    /// A collection's runs, verified.
+    pub fn runs(&self, id: CollectionId) -> Result<&[Batch]> {
+        self.spine(id).ok_or_else(|| unknown(id))?.runs()
+    }
+
+    /// Verifies what has not been read before of these collections; after it [`State::runs`] cannot fail for them.
+    pub fn verify(&self, ids: impl IntoIterator<Item = CollectionId>) -> Result<()> {
+        ids.into_iter().try_for_each(|id| self.runs(id).map(|_| ()))
+    }
+
+    /// All collections and their traces, in order.
+    pub fn collections(&self) -> impl ExactSizeIterator<Item = (CollectionId, &Spine)> {
+        self.spines.iter().map(|(id, spine)| (*id, spine))
+    }
+
+    /// Bytes in memory, over all traces.
+    pub fn memory_bytes(&self) -> usize {
+        self.spines.iter().map(|(_, spine)| spine.memory_bytes()).sum()
+    }
+
+    /// A number for a new collection. It is kept by the next checkpoint.
+    pub fn allocate(&mut self) -> CollectionId {
+        let id = CollectionId(self.next_collection);
+        self.next_collection += 1;
+        id
+    }
+
+    /// Adds an empty collection; `fingerprint` is a hash of its schema, written into its shards and compared
+    /// when they are read.
+    pub fn insert(&mut self, id: CollectionId, fingerprint: u64) -> Result<()> {
+        match find(&self.spines, id) {
+            Ok(_) => Err(StorageError::Misuse(format!("collection {id} exists"))),
+            Err(place) => {
+                let spine = Spine::new(fingerprint, Default::default());
+                Arc::make_mut(&mut self.spines).insert(place, (id, spine));
+                self.next_collection = self.next_collection.max(id.0.saturating_add(1));
+                Ok(())
+            }
+        }
+    }
+
+    /// Forgets a collection. Its files go once a checkpoint without it is finished and nobody reads them.
+    pub fn remove(&mut self, id: CollectionId) {
+        if let Ok(place) = find(&self.spines, id) {
+            Arc::make_mut(&mut self.spines).remove(place);
+        }
+    }
+
+    pub(crate) fn next_collection(&self) -> u32 {
+        self.next_collection
+    }
+
+    pub(crate) fn replace(&mut self, mut change: impl FnMut(CollectionId, &Spine) -> Option<Spine>) {
+        for (id, spine) in Arc::make_mut(&mut self.spines) {
+            if let Some(changed) = change(*id, spine) {
+                *spine = changed;
+            }
+        }
+    }
+}
+
+fn find(spines: &[(CollectionId, Spine)], id: CollectionId) -> std::result::Result<usize, usize> {
+    spines.binary_search_by_key(&id, |(id, _)| *id)
+}
+
+fn unknown(id: CollectionId) -> StorageError {
+    StorageError::Misuse(format!("there is no collection {id}"))
+}

@@ -1,0 +1,278 @@
+//! The store: one database's files, opened and kept. Everything here is about durability; what the rows mean,
+//! and which epochs are visible, is the caller's.
+//!
+//! - *Commit*: [`Store::append`] writes the epoch's record, [`Store::wait_durable`] returns when it is safe.
+//! - *Checkpoint*, in three steps, so that the long one runs beside commits: [`Store::begin_checkpoint`] starts a new
+//!   log segment and seals what is in memory; [`Job::run`] writes and merges shards; [`Store::finish`] makes the
+//!   manifest name them, swaps them into the state, and drops what it replaced. A change of the catalog is a
+//!   checkpoint with the new text.
+//! - *Open*: read the manifest, map the shards (headers and footers only), return the log's later epochs for the
+//!   caller to run again. Files that no manifest names are removed.
+//!
+//! The order of syncs is the argument: a log segment is durable before records enter it; a record before it is
+//! acknowledged; shards and their names before the manifest that names them; the manifest before anything it
+//! replaces is removed.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use zset::{CollectionId, Deltas, Secret};
+
+use crate::checkpoint::{Edit, Job, Ticket};
+use crate::error::{Result, StorageError};
+use crate::fs::Fs;
+use crate::fs_mem::hold;
+use crate::manifest::{self, Manifest};
+use crate::poison::Poison;
+use crate::record::{SEGMENT_HEADER, SegmentHeader};
+use crate::shard::{Owner, Shard, shard_number};
+use crate::spine::{Disk, Run, Spine};
+use crate::state::State;
+use crate::wal::{Lsn, Wal, create_segment, segment_name, segment_number};
+
+/// What survives what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sync {
+    /// An acknowledged commit survives a power loss.
+    #[default]
+    Full,
+    /// An acknowledged commit survives a killed process; after a power loss the database is whole, as of an
+    /// epoch at or after the last checkpoint.
+    Normal,
+    /// As `Normal` for a killed process; nothing is synced, so a power loss may cost the database. What is damaged is
+    /// told.
+    Off,
+}
+
+/// How a database is kept.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What survives what.
+    pub sync: Sync,
+    /// Bytes of log, or of changes in memory, at which a checkpoint is due.
+    pub checkpoint_bytes: u64,
+    /// Bytes at which a merge starts the next shard.
+    pub shard_bytes: usize,
+    /// The secret of a new database; drawn from the system's randomness when not given. Only for tests that must
+    /// repeat.
+    pub secret: Option<Secret>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { sync: Sync::Full, checkpoint_bytes: 64 << 20, shard_bytes: 128 << 20, secret: None }
+    }
+}
+
+/// What was found when a database was opened.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The state of the last checkpoint.
+    pub state: State,
+    /// The catalog of the last checkpoint; empty in a new database.
+    pub catalog: String,
+    /// The database's secret.
+    pub secret: Secret,
+    /// The epochs committed since, in order, to be run again.
+    pub tail: Vec<(u64, Deltas)>,
+}
+
+/// An open database's files.
+#[derive(Debug)]
+pub struct Store {
+    fs: Arc<dyn Fs>,
+    options: Options,
+    secret: Secret,
+    poison: Arc<Poison>,
+    wal: Wal,
+    next_shard: Arc<AtomicU64>,
+    checkpointing: Arc<AtomicBool>,
+    /// The shards that the manifest names.
+    named: Mutex<BTreeMap<u64, Arc<Shard>>>,
+    _lock: Box<dyn Any + Send + std::marker::Sync>,
+}
+
+impl Store {
+    /// Opens the database in this directory, or makes one.
+    pub fn open(fs: Arc<dyn Fs>, options: Options) -> Result<(Store, Recovered)> {
+        let lock = fs.lock().map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => StorageError::Locked,
+            _ => StorageError::io("lock", "LOCK")(error),
+        })?;
+        let names = fs.list().map_err(StorageError::io("list", "."))?;
+        if !names.iter().any(|name| name == manifest::NAME) {
+            create(fs.as_ref(), &options, &names)?;
+        }
+        let manifest = Manifest::read(fs.as_ref())?;
+        let mut named = BTreeMap::new();
+        let mut spines = Vec::with_capacity(manifest.collections.len());
+        for entry in &manifest.collections {
+            let owner = Owner { collection: entry.id, fingerprint: entry.fingerprint };
+            let mut runs = Vec::with_capacity(entry.runs.len());
+            for numbers in &entry.runs {
+                let run: Run =
+                    numbers.iter().map(|&number| Shard::open(&fs, number, owner)).collect::<Result<_>>()?;
+                named.extend(run.iter().map(|shard| (shard.number(), shard.clone())));
+                runs.push(run);
+            }
+            spines.push((entry.id, Spine::new(entry.fingerprint, Disk::new(runs))));
+        }
+        let poison = Arc::new(Poison::default());
+        let place = (manifest.wal, manifest.epoch);
+        let (wal, tail) = Wal::open(fs.clone(), options.sync, manifest.secret, poison.clone(), place)?;
+        remove_unnamed(fs.as_ref(), &names, &manifest, &named)?;
+        let store = Store {
+            fs,
+            options,
+            secret: manifest.secret,
+            poison,
+            wal,
+            next_shard: Arc::new(AtomicU64::new(manifest.next_shard)),
+            checkpointing: Arc::default(),
+            named: Mutex::new(named),
+            _lock: lock,
+        };
+        let state = State::new(manifest.epoch, spines, manifest.next_collection);
+        Ok((store, Recovered { state, catalog: manifest.catalog, secret: manifest.secret, tail }))
+    }
+
+    /// Writes the record of an epoch, which must be later than all before. It is not durable yet.
+    pub fn append(&self, epoch: u64, deltas: &Deltas) -> Result<Lsn> {
+        self.wal.append(epoch, deltas)
+    }
+
+    /// Waits until the record is as durable as [`Options::sync`] promises. Commits that wait together share one sync.
+    pub fn wait_durable(&self, lsn: Lsn) -> Result<()> {
+        self.wal.wait_durable(lsn)
+    }
+
+    /// Whether enough has gathered for a checkpoint.
+    pub fn checkpoint_due(&self, state: &State) -> bool {
+        let limit = self.options.checkpoint_bytes;
+        !self.checkpointing.load(Ordering::Acquire)
+            && (self.wal.bytes() >= limit || state.memory_bytes() as u64 >= limit.saturating_mul(4))
+    }
+
+    /// Begins a checkpoint of this state. Until it is finished or its job is dropped, another one is refused
+    /// with [`StorageError::Busy`].
+    pub fn begin_checkpoint(&self, state: &mut State, catalog: &str) -> Result<Job> {
+        self.poison.check()?;
+        let ticket = Ticket::take(&self.checkpointing).ok_or(StorageError::Busy)?;
+        self.wal.rotate()?;
+        state.replace(|_, spine| (spine.memory_bytes() > 0).then(|| spine.seal()));
+        Ok(Job {
+            fs: self.fs.clone(),
+            sync: self.options.sync,
+            shard_bytes: self.options.shard_bytes,
+            poison: self.poison.clone(),
+            next_shard: self.next_shard.clone(),
+            collections: state.collections().map(|(id, spine)| (id, spine.clone())).collect(),
+            manifest: Manifest {
+                epoch: state.epoch,
+                wal: self.wal.first_after(state.epoch),
+                next_shard: 0,
+                next_collection: state.next_collection(),
+                secret: self.secret,
+                catalog: catalog.to_string(),
+                collections: Vec::new(),
+            },
+            ticket,
+        })
+    }
+
+    /// Makes the edit take effect: on disk, then in `state`, which may have gone on since the checkpoint began.
+    pub fn finish(&self, edit: Edit, state: &mut State) -> Result<()> {
+        self.poison.check()?;
+        self.poison.watch(edit.manifest.write(self.fs.as_ref(), self.options.sync))?;
+        let changes: BTreeMap<CollectionId, _> =
+            edit.changes.iter().map(|change| (change.id, change)).collect();
+        state.replace(|id, spine| {
+            let change = changes.get(&id).filter(|change| change.changed)?;
+            Some(spine.unseal(change.sealed, change.runs.clone()))
+        });
+        let shards = edit.changes.iter().flat_map(|change| change.runs.iter().flatten());
+        let named = shards.map(|shard| (shard.number(), shard.clone())).collect();
+        let before = std::mem::replace(&mut *hold(&self.named), named);
+        let named = hold(&self.named);
+        before.iter().filter(|(number, _)| !named.contains_key(number)).for_each(|(_, shard)| shard.retire());
+        drop(named);
+        self.wal.remove_before(edit.manifest.wal);
+        Ok(())
+    }
+
+    /// The three steps of a checkpoint, one after the other.
+    pub fn checkpoint(&self, state: &mut State, catalog: &str) -> Result<()> {
+        let edit = self.begin_checkpoint(state, catalog)?.run()?;
+        self.finish(edit, state)
+    }
+
+    /// Bytes in the log that a restart would have to replay.
+    pub fn wal_bytes(&self) -> u64 {
+        self.wal.bytes()
+    }
+
+    /// The failure that stopped the database from taking changes, if one did.
+    pub fn poisoned(&self) -> Option<StorageError> {
+        self.poison.check().err()
+    }
+}
+
+/// Makes the first log segment and the first manifest. A crash in between is made good by doing it again.
+fn create(fs: &dyn Fs, options: &Options, names: &[String]) -> Result<()> {
+    const FIRST: u64 = 1;
+    for name in names {
+        let first_segment = segment_number(name) == Some(FIRST);
+        let unused = first_segment && fs.read(name).is_ok_and(|bytes| bytes.len() <= SEGMENT_HEADER);
+        if name == manifest::NEW_NAME || unused {
+            fs.remove(name).map_err(StorageError::io("remove", name))?;
+        } else if segment_number(name).is_some() || shard_number(name).is_some() {
+            let detail = format!("it is missing, but \"{name}\" is there");
+            return Err(StorageError::corrupt(manifest::NAME, "name", 0, detail));
+        }
+    }
+    debug_assert_eq!(segment_name(FIRST), "wal-1");
+    create_segment(fs, options.sync, SegmentHeader { number: FIRST, first: 1, durable: 0 })?;
+    let manifest = Manifest {
+        epoch: 0,
+        wal: FIRST,
+        next_shard: 1,
+        next_collection: 1,
+        secret: options.secret.unwrap_or_else(random_secret),
+        catalog: String::new(),
+        collections: Vec::new(),
+    };
+    manifest.write(fs, options.sync)
+}
+
+/// Removes what a crash or a failed removal left behind.
+fn remove_unnamed(
+    fs: &dyn Fs,
+    names: &[String],
+    manifest: &Manifest,
+    named: &BTreeMap<u64, Arc<Shard>>,
+) -> Result<()> {
+    let unnamed = |name: &&String| {
+        name.as_str() == manifest::NEW_NAME
+            || segment_number(name).is_some_and(|number| number < manifest.wal)
+            || shard_number(name).is_some_and(|number| !named.contains_key(&number))
+    };
+    let manifest_existed = names.iter().any(|name| name == manifest::NAME);
+    for name in names.iter().filter(unnamed).filter(|_| manifest_existed) {
+        fs.remove(name).map_err(StorageError::io("remove", name))?;
+    }
+    Ok(())
+}
+
+/// 128 bits nobody can guess: two outputs of the keyed hash whose key the standard library draws from the system.
+fn random_secret() -> Secret {
+    let draw = || RandomState::new().build_hasher().finish().to_le_bytes();
+    let mut secret = [0; 16];
+    secret[..8].copy_from_slice(&draw());
+    secret[8..].copy_from_slice(&draw());
+    Secret(secret)
+}

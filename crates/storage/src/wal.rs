@@ -1,0 +1,368 @@
+//! The write-ahead log: committed epochs, in order, in files `wal-<n>`.
+//!
+//! A segment is begun by a checkpoint and removed when a manifest covers all its epochs. Its header is durable
+//! before it takes its first record, so a damaged header in front of records is damage and not a crash. Records
+//! are numbered without gaps over all segments ([`record`](crate::record) has the bytes).
+//!
+//! *Group commit*: appending happens under a lock and is a copy to the operating system. Who then waits
+//! becomes the leader if nobody is syncing, and syncs everything appended so far; the others wait for
+//! the leader and mostly find themselves durable. No timer: the sync itself is the window.
+//!
+//! *Replay* ends at the first record that is not whole, and cuts it off; but if anything behind it shows that it had
+//! been durable, the log is damaged and the error says where.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use zset::{Deltas, Secret};
+
+use crate::error::{Result, StorageError};
+use crate::fs::{Fs, FsFile};
+use crate::fs_mem::hold;
+use crate::poison::Poison;
+use crate::record::{self, SEGMENT_HEADER, SegmentHeader};
+use crate::store::Sync;
+
+/// The number of a record: 1, 2, 3, … over the life of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lsn(pub u64);
+
+#[derive(Debug)]
+pub(crate) struct Wal {
+    fs: Arc<dyn Fs>,
+    sync: Sync,
+    secret: Secret,
+    poison: Arc<Poison>,
+    log: Mutex<Log>,
+    durable: AtomicU64,
+    syncing: Mutex<bool>,
+    synced: Condvar,
+}
+
+#[derive(Debug)]
+struct Log {
+    file: Arc<dyn FsFile>,
+    name: String,
+    salt: [u8; 24],
+    /// Of the current segment, its header included.
+    bytes: u64,
+    /// Of the segments before.
+    older_bytes: u64,
+    next: u64,
+    last_epoch: u64,
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    number: u64,
+    /// The last epoch in it or, when it is empty, before it.
+    last_epoch: u64,
+    bytes: u64,
+}
+
+pub(crate) fn segment_name(number: u64) -> String {
+    format!("wal-{number}")
+}
+
+pub(crate) fn segment_number(name: &str) -> Option<u64> {
+    name.strip_prefix("wal-")?.parse().ok().filter(|&number| segment_name(number) == name)
+}
+
+/// Makes the file of a segment, durable before anything is written to it.
+pub(crate) fn create_segment(fs: &dyn Fs, sync: Sync, header: SegmentHeader) -> Result<Arc<dyn FsFile>> {
+    let name = segment_name(header.number);
+    let file = fs.create(&name).map_err(StorageError::io("create", &name))?;
+    file.append(&header.encode()).map_err(StorageError::io("append to", &name))?;
+    if sync != Sync::Off {
+        file.sync().map_err(StorageError::io("sync", &name))?;
+        fs.sync_dir().map_err(StorageError::io("sync", "."))?;
+    }
+    Ok(file)
+}
+
+impl Wal {
+    /// Reads the log from segment `first` on and opens it for appending. `epoch` is what the manifest covers;
+    /// the epochs after it are returned.
+    pub(crate) fn open(
+        fs: Arc<dyn Fs>,
+        sync: Sync,
+        secret: Secret,
+        poison: Arc<Poison>,
+        (first, epoch): (u64, u64),
+    ) -> Result<(Wal, Vec<(u64, Deltas)>)> {
+        let mut replay = Replay {
+            fs: fs.as_ref(),
+            secret,
+            next: None,
+            covered: epoch,
+            last_epoch: epoch,
+            segments: Vec::new(),
+            tail: Vec::new(),
+        };
+        let cut = replay.run(first)?;
+        let Replay { next, last_epoch, mut segments, tail, .. } = replay;
+        let (Some(next), Some(&last)) = (next, segments.last()) else {
+            return Err(StorageError::corrupt(
+                &segment_name(first),
+                "name",
+                0,
+                "the manifest names this file, it is missing",
+            ));
+        };
+        let name = segment_name(last.number);
+        let file = fs.open_append(&name).map_err(StorageError::io("open", &name))?;
+        if let Some(length) = cut {
+            file.truncate(length).map_err(StorageError::io("truncate", &name))?;
+        }
+        if sync != Sync::Off {
+            // What is shown to readers from now on must not vanish with the power.
+            file.sync().map_err(StorageError::io("sync", &name))?;
+            fs.sync_dir().map_err(StorageError::io("sync", "."))?;
+        }
+        segments.pop();
+        let older_bytes = segments.iter().map(|segment| segment.bytes).sum();
+        segments.push(last);
+        let salt = record::salt(secret, last.number);
+        let log = Log { file, name, salt, bytes: last.bytes, older_bytes, next, last_epoch, segments };
+        let durable = AtomicU64::new(if sync == Sync::Off { 0 } else { next - 1 });
+        let (log, syncing) = (Mutex::new(log), Mutex::new(false));
+        Ok((Wal { fs, sync, secret, poison, log, durable, syncing, synced: Condvar::new() }, tail))
+    }
+
+    /// Writes an epoch's record to the operating system.
+    pub(crate) fn append(&self, epoch: u64, deltas: &Deltas) -> Result<Lsn> {
+        let mut log = hold(&self.log);
+        self.poison.check()?;
+        if epoch <= log.last_epoch {
+            return Err(StorageError::Misuse(format!("epoch {epoch} after epoch {}", log.last_epoch)));
+        }
+        let bytes = record::encode(log.next, self.durable.load(Ordering::Acquire), &log.salt, epoch, deltas);
+        let written = log.file.append(&bytes).map_err(StorageError::io("append to", &log.name));
+        self.poison.watch(written)?;
+        let lsn = Lsn(log.next);
+        log.next += 1;
+        log.last_epoch = epoch;
+        log.bytes += bytes.len() as u64;
+        let current = log.bytes;
+        if let Some(segment) = log.segments.last_mut() {
+            (segment.last_epoch, segment.bytes) = (epoch, current);
+        }
+        Ok(lsn)
+    }
+
+    /// Returns when the record is as durable as the database's setting promises.
+    pub(crate) fn wait_durable(&self, lsn: Lsn) -> Result<()> {
+        if self.sync != Sync::Full {
+            return self.poison.check();
+        }
+        let mut syncing = hold(&self.syncing);
+        loop {
+            if self.durable.load(Ordering::Acquire) >= lsn.0 {
+                return Ok(());
+            }
+            self.poison.check()?;
+            if *syncing {
+                syncing = self.synced.wait(syncing).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            *syncing = true;
+            drop(syncing);
+            let result = self.sync_now();
+            syncing = hold(&self.syncing);
+            *syncing = false;
+            self.synced.notify_all();
+            result?;
+        }
+    }
+
+    /// The leader's part: one sync for all records appended so far.
+    fn sync_now(&self) -> Result<()> {
+        let (file, name, last) = {
+            let log = hold(&self.log);
+            (log.file.clone(), log.name.clone(), log.next - 1)
+        };
+        self.poison.watch(file.sync().map_err(StorageError::io("sync", &name)))?;
+        self.durable.fetch_max(last, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Begins a new segment, unless the current one is still empty. What was appended before is then durable.
+    pub(crate) fn rotate(&self) -> Result<()> {
+        let mut log = hold(&self.log);
+        self.poison.check()?;
+        if log.bytes == SEGMENT_HEADER as u64 {
+            return Ok(());
+        }
+        let rotated = self.rotate_locked(&mut log);
+        self.poison.watch(rotated)
+    }
+
+    fn rotate_locked(&self, log: &mut Log) -> Result<()> {
+        if self.sync != Sync::Off {
+            log.file.sync().map_err(StorageError::io("sync", &log.name))?;
+            self.durable.fetch_max(log.next - 1, Ordering::AcqRel);
+        }
+        let number = log.segments.last().map_or(0, |segment| segment.number) + 1;
+        let header = SegmentHeader { number, first: log.next, durable: self.durable.load(Ordering::Acquire) };
+        log.file = create_segment(self.fs.as_ref(), self.sync, header)?;
+        log.name = segment_name(number);
+        log.salt = record::salt(self.secret, number);
+        log.older_bytes += log.bytes;
+        log.bytes = SEGMENT_HEADER as u64;
+        log.segments.push(Segment { number, last_epoch: log.last_epoch, bytes: log.bytes });
+        Ok(())
+    }
+
+    /// The first segment that holds an epoch after `epoch`, or the current one.
+    pub(crate) fn first_after(&self, epoch: u64) -> u64 {
+        let log = hold(&self.log);
+        let needed = log.segments.iter().find(|segment| segment.last_epoch > epoch).or(log.segments.last());
+        needed.map_or(0, |segment| segment.number)
+    }
+
+    /// Removes the segments before `first`, which a durable manifest no longer needs. A file that cannot be
+    /// removed is left to the next start.
+    pub(crate) fn remove_before(&self, first: u64) {
+        let mut log = hold(&self.log);
+        let gone = log.segments.partition_point(|segment| segment.number < first);
+        let gone: Vec<Segment> = log.segments.drain(..gone).collect();
+        log.older_bytes -= gone.iter().map(|segment| segment.bytes).sum::<u64>();
+        drop(log);
+        for segment in gone {
+            let _ = self.fs.remove(&segment_name(segment.number));
+        }
+    }
+
+    /// Bytes in all segments.
+    pub(crate) fn bytes(&self) -> u64 {
+        let log = hold(&self.log);
+        log.older_bytes + log.bytes
+    }
+}
+
+/// The state of reading the log at start.
+struct Replay<'a> {
+    fs: &'a dyn Fs,
+    secret: Secret,
+    /// The number of the next record, once the first segment has told it.
+    next: Option<u64>,
+    /// The epoch that the manifest holds already.
+    covered: u64,
+    last_epoch: u64,
+    segments: Vec<Segment>,
+    tail: Vec<(u64, Deltas)>,
+}
+
+/// Where a segment stopped being readable.
+struct Tear {
+    at: usize,
+    bytes: Vec<u8>,
+}
+
+impl Replay<'_> {
+    /// Reads all segments from `first` on. Returns the length to cut the last one to, if it is torn; segments
+    /// behind a tear are removed.
+    fn run(&mut self, first: u64) -> Result<Option<u64>> {
+        let numbers = self.numbers(first)?;
+        let mut tear: Option<(u64, Tear)> = None;
+        for (index, &number) in numbers.iter().enumerate() {
+            let name = segment_name(number);
+            let bytes = self.fs.read(&name).map_err(StorageError::io("read", &name))?;
+            let last = index + 1 == numbers.len();
+            let Some(header) = SegmentHeader::decode(&bytes).filter(|header| header.number == number) else {
+                self.abandon(&name, &bytes, last && index > 0)?;
+                continue;
+            };
+            match &tear {
+                Some((torn, found)) => {
+                    self.check_lost(*torn, found, header.durable)?;
+                    self.fs.remove(&name).map_err(StorageError::io("remove", &name))?;
+                }
+                None => tear = self.segment(header, bytes)?.map(|found| (number, found)),
+            }
+        }
+        if let Some((torn, found)) = &tear {
+            self.check_lost(*torn, found, 0)?;
+        }
+        Ok(tear.map(|(_, found)| found.at as u64))
+    }
+
+    /// The numbers of the segments, which must have no gap.
+    fn numbers(&self, first: u64) -> Result<Vec<u64>> {
+        let names = self.fs.list().map_err(StorageError::io("list", "."))?;
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
+        numbers.retain(|&number| number >= first);
+        numbers.sort_unstable();
+        for (index, &number) in numbers.iter().enumerate() {
+            if number != first + index as u64 {
+                let name = segment_name(first + index as u64);
+                return Err(StorageError::corrupt(
+                    &name,
+                    "name",
+                    0,
+                    "a later segment of the log exists, this one is missing",
+                ));
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// A segment whose header is bad: what a crash leaves while the last one is being made, or damage.
+    fn abandon(&self, name: &str, bytes: &[u8], may_be_new: bool) -> Result<()> {
+        if !may_be_new || bytes.len() > SEGMENT_HEADER {
+            return Err(StorageError::corrupt(
+                name,
+                "header",
+                0,
+                "not a log segment of this version, or damaged",
+            ));
+        }
+        self.fs.remove(name).map_err(StorageError::io("remove", name))
+    }
+
+    /// Takes in one segment; where it is torn, if it is.
+    fn segment(&mut self, header: SegmentHeader, bytes: Vec<u8>) -> Result<Option<Tear>> {
+        let name = segment_name(header.number);
+        let mut next = self.next.unwrap_or(header.first);
+        if header.first != next {
+            let detail = format!("begins with record {}, record {next} was expected", header.first);
+            return Err(StorageError::corrupt(&name, "header", 24, detail));
+        }
+        let salt = record::salt(self.secret, header.number);
+        let mut at = SEGMENT_HEADER;
+        while let Some(record) = record::decode(&bytes, at, &salt).filter(|record| record.number == next) {
+            let malformed =
+                || StorageError::corrupt(&name, "record", at, "intact, but not a list of changes");
+            let (epoch, deltas) = record::decode_body(record.body).ok_or_else(malformed)?;
+            if epoch > self.last_epoch {
+                self.last_epoch = epoch;
+                self.tail.push((epoch, deltas));
+            } else if epoch > self.covered {
+                return Err(StorageError::corrupt(
+                    &name,
+                    "record",
+                    at,
+                    "its epoch does not follow the one before",
+                ));
+            }
+            next += 1;
+            at = record.end;
+        }
+        self.next = Some(next);
+        self.segments.push(Segment { number: header.number, last_epoch: self.last_epoch, bytes: at as u64 });
+        Ok((at < bytes.len()).then_some(Tear { at, bytes }))
+    }
+
+    /// An error if anything shows that the record at the tear had been durable.
+    fn check_lost(&self, segment: u64, tear: &Tear, durable: u64) -> Result<()> {
+        let next = self.next.unwrap_or(1);
+        let salt = record::salt(self.secret, segment);
+        if durable >= next || record::durable_behind(&tear.bytes, tear.at, next, &salt) {
+            let detail =
+                format!("record {next} is damaged, and it had been synced before later records were written");
+            return Err(StorageError::corrupt(&segment_name(segment), "record", tear.at, detail));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! Calls that fail: every k-th one, in every way. The database must stop, and hold what it acknowledged.
+
+use std::sync::Arc;
+
+use storage::{Fault, FaultFs, MemFs, StorageError};
+use zset::Deltas;
+
+use super::model::{Engine, Step, Workload, check, options};
+
+/// Runs a workload into the fault; returns whether it struck.
+fn run(seed: u64, fault: Fault, k: u64) -> bool {
+    let disk = MemFs::new();
+    let faulty = FaultFs::new(disk.clone(), fault, k);
+    let mut workload = Workload::new(seed);
+    let mut acknowledged = 0;
+    let what = || format!("seed {seed} {fault:?} at call {k}");
+    if let Ok(mut engine) = Engine::open(Arc::new(faulty.clone()), options()) {
+        for _ in 0..30 {
+            match workload.step(&mut engine) {
+                Ok(Step::Acknowledged) => acknowledged = workload.now.epoch,
+                Ok(Step::Quiet) => {}
+                Err(error) => {
+                    assert!(matches!(error, StorageError::Io { .. }), "{}: {error}", what());
+                    refuses(&mut engine, &what);
+                    break;
+                }
+            }
+        }
+    }
+    check(Arc::new(disk), &workload.history, acknowledged, &what);
+    faulty.struck()
+}
+
+/// After a failure nothing is committed any more, and the answer says why.
+fn refuses(engine: &mut Engine, what: &dyn Fn() -> String) {
+    assert!(engine.store.poisoned().is_some(), "{}", what());
+    // The failed epoch may be in the log; a later one must not follow it.
+    engine.state.epoch += 1;
+    let refused = engine.commit(&Deltas::new());
+    assert!(matches!(refused, Err(StorageError::Poisoned { .. })), "{}: {refused:?}", what());
+    let refused = engine.store.begin_checkpoint(&mut engine.state, "");
+    assert!(matches!(refused, Err(StorageError::Poisoned { .. })), "{}", what());
+}
+
+#[test]
+fn a_failed_call_stops_the_database_and_loses_nothing() {
+    for fault in [Fault::Io, Fault::NoSpace, Fault::ShortWrite, Fault::FailedSync] {
+        for seed in 0..3 {
+            let struck = (0..).take_while(|&k| run(seed, fault, k)).count();
+            assert!(struck > 10, "{fault:?} struck {struck} calls");
+        }
+    }
+}
+
+#[test]
+fn a_failed_open_changes_nothing() {
+    let disk = MemFs::new();
+    let mut workload = Workload::new(5);
+    let mut engine = Engine::open(Arc::new(disk.clone()), options()).unwrap();
+    for _ in 0..30 {
+        workload.step(&mut engine).unwrap();
+    }
+    drop(engine);
+    let image = disk.image();
+    for k in 0.. {
+        let disk = MemFs::from_image(&image);
+        let faulty = FaultFs::new(disk.clone(), Fault::Io, k);
+        let failed = Engine::open(Arc::new(faulty.clone()), options()).is_err();
+        assert_eq!(failed, faulty.struck());
+        check(Arc::new(disk), &workload.history, workload.now.epoch, &|| format!("open failing at call {k}"));
+        if !failed {
+            break;
+        }
+    }
+}
