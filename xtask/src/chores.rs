@@ -22,11 +22,11 @@ pub fn ci() -> Result<(), String> {
     Ok(())
 }
 
-/// One of testkit's binaries, with its arguments passed on.
-pub fn testkit(binary: &str, arguments: &[&str]) -> Result<(), String> {
+/// One of testkit's long tests, with its arguments passed on.
+pub fn testkit(name: &str, arguments: &[&str]) -> Result<(), String> {
     let mut command = Command::new("cargo");
     command.current_dir(root());
-    command.args(["run", "--quiet", "--package", "testkit", "--bin", binary, "--"]).args(arguments);
+    command.args(["run", "--quiet", "--package", "testkit", "--bin", "testkit", "--", name]).args(arguments);
     run(&mut command)
 }
 

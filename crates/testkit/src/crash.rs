@@ -213,8 +213,8 @@ impl Runner<'_> {
 
 /// Opens a database that does its maintenance in the thread that commits, so that a seed fixes every call.
 pub(crate) fn open(disk: Arc<dyn Fs>) -> Result<Database, String> {
-    let builder = Database::builder().fs(disk).checkpoint_bytes(CHECKPOINT_BYTES).background(false);
-    builder.open().map_err(|error| format!("opening failed with {}: {error}", error.sqlstate()))
+    let builder = Database::builder().checkpoint_bytes(CHECKPOINT_BYTES).inline_maintenance().secret([7; 16]);
+    builder.open_fs(disk).map_err(|error| format!("opening failed with {}: {error}", error.sqlstate()))
 }
 
 /// Cuts the recording everywhere.

@@ -68,7 +68,7 @@ fn commit(seed: u64, model: &Model, number: i64) -> (Vec<String>, Model) {
 }
 
 fn open(dir: &Path) -> Result<Database, String> {
-    let database = Database::builder().checkpoint_bytes(CHECKPOINT_BYTES).open_dir(dir);
+    let database = Database::builder().checkpoint_bytes(CHECKPOINT_BYTES).open(dir);
     database.map_err(|error| format!("opening failed with {}: {error}", error.sqlstate()))
 }
 

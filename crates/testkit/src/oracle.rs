@@ -134,7 +134,7 @@ impl<'a> Case<'a> {
         script: &'a mut Vec<String>,
         tally: &'a mut Tally,
     ) -> Result<Case<'a>, String> {
-        let database = Database::builder().fs(Arc::new(disk.clone())).open();
+        let database = Database::builder().inline_maintenance().open_fs(Arc::new(disk.clone()));
         let database = database.map_err(|error| format!("opening failed: {error}"))?;
         let session = database.session();
         let mut case = Case { database, session, model, views: Vec::new(), script, tally };

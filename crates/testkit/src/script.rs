@@ -159,7 +159,7 @@ impl Player {
 }
 
 fn open(disk: &MemFs) -> Result<Database, String> {
-    let database = Database::builder().fs(Arc::new(disk.clone())).open();
+    let database = Database::builder().inline_maintenance().open_fs(Arc::new(disk.clone()));
     database.map_err(|error| format!("opening failed: {error}"))
 }
 

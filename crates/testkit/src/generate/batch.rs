@@ -38,7 +38,7 @@ impl Generator {
     /// The first rows, put in before the views are created or after.
     pub fn fill(&mut self, model: &Model) -> Vec<Statement> {
         let tables = tables(model);
-        tables.into_iter().map(|table| self.insert(table, model, 12)).collect()
+        tables.into_iter().map(|table| self.insert(table, model, 16)).collect()
     }
 
     /// What happens next.
@@ -173,7 +173,8 @@ impl Generator {
         for _ in 0..1 + self.random.below(2) {
             let column = self.random.below(spec.columns.len());
             let taken = set.iter().any(|(other, _)| *other == column);
-            if !taken && !(spec.key.contains(&column) && self.random.percent(70)) {
+            let kept = spec.key.contains(&column) && self.random.percent(70);
+            if !taken && !kept {
                 set.push((column, self.new_value(&spec, column)));
             }
         }

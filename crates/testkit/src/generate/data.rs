@@ -75,7 +75,7 @@ impl Generator {
     }
 
     fn integer(&mut self, ty: Type) -> Value {
-        if self.hazard == Hazard::Overflow && self.random.percent(4) {
+        if self.hazard == Hazard::Overflow && self.random.percent(5) {
             let (low, high) = ty.integer_range().expect("an integer type");
             return Value::Int(*self.random.pick(&[low, low + 1, high, high - 1]));
         }

@@ -4,9 +4,14 @@ use super::{Generator, Hazard};
 use crate::reference::model::ColumnSpec;
 use crate::reference::{ArithmeticOp, CompareOp, Function, Part, Scalar, Test, Type, Value};
 
-const COMPARISONS: [CompareOp; 8] = [
+/// Those that let many rows through occur twice.
+const COMPARISONS: [CompareOp; 12] = [
     CompareOp::Equal,
     CompareOp::NotEqual,
+    CompareOp::NotEqual,
+    CompareOp::Distinct,
+    CompareOp::LessOrEqual,
+    CompareOp::GreaterOrEqual,
     CompareOp::Less,
     CompareOp::LessOrEqual,
     CompareOp::Greater,
@@ -54,9 +59,11 @@ impl Generator {
             return Scalar::Column(column);
         }
         if depth == 0 || self.random.percent(15) {
-            return Scalar::Literal(self.literal_value(ty), ty);
+            let literal = Scalar::Literal(self.literal_value(ty), ty);
+            return self.typed(literal, ty);
         }
-        match self.random.below(10) {
+        let plain = if self.hazard == Hazard::None { 10 } else { 30 };
+        match self.random.below(plain) {
             0 => self.case(scope, ty, depth, place),
             1 => {
                 let args = vec![self.scalar(scope, ty, depth - 1, place), self.scalar(scope, ty, 0, place)];
@@ -69,6 +76,12 @@ impl Generator {
             }
             _ => self.operation(scope, ty, depth, place),
         }
+    }
+
+    /// A number's digits do not say how wide it is: where that decides what overflows, a cast does.
+    fn typed(&self, literal: Scalar, ty: Type) -> Scalar {
+        let matters = ty == Type::Smallint || (ty.is_integer() && self.hazard == Hazard::Overflow);
+        if matters { Scalar::Cast(Box::new(literal), ty) } else { literal }
     }
 
     /// NaN is left to the data: as a constant it only makes conditions trivial.
@@ -137,7 +150,8 @@ impl Generator {
         if self.hazard != Hazard::Overflow && self.random.percent(15) {
             let op = *self.random.pick(&[ArithmeticOp::Divide, ArithmeticOp::Remainder]);
             let divisor = *self.random.pick(&[-3, 2, 3, 7]);
-            return left.arithmetic(op, Scalar::int(divisor, ty), ty);
+            let divisor = self.typed(Scalar::int(divisor, ty), ty);
+            return left.arithmetic(op, divisor, ty);
         }
         let op = *self.random.pick(&[ArithmeticOp::Add, ArithmeticOp::Subtract, ArithmeticOp::Multiply]);
         let right = self.operand(scope, ty);
@@ -148,7 +162,10 @@ impl Generator {
     fn operand(&mut self, scope: &Scope, ty: Type) -> Scalar {
         match self.column(scope, |other| other == ty) {
             Some(column) if self.random.percent(70) => Scalar::Column(column),
-            _ => Scalar::int(self.random.between(2, 5), ty),
+            _ => {
+                let constant = Scalar::int(self.random.between(2, 5), ty);
+                self.typed(constant, ty)
+            }
         }
     }
 

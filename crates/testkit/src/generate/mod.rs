@@ -40,8 +40,8 @@ impl Generator {
     pub fn new(seed: u64) -> Generator {
         let mut random = Random::new(seed);
         let hazard = match random.below(8) {
-            0 => Hazard::Overflow,
-            1 => Hazard::Division,
+            0 | 1 => Hazard::Overflow,
+            2 => Hazard::Division,
             _ => Hazard::None,
         };
         Generator { random, hazard }

@@ -7,6 +7,9 @@ use crate::reference::{
     Aggregate, AggregateFunction, CompareOp, Join, Query, Scalar, Select, Shape, Source, Test, Type,
 };
 
+/// Rows above which a relation is not joined to others: cases must stay small.
+const LARGE: usize = 40;
+
 const ALIASES: [&str; 4] = ["x", "y", "z", "w"];
 
 impl Generator {
@@ -51,6 +54,9 @@ impl Generator {
         let mut crossed = false;
         for alias in &ALIASES[..count] {
             let relation = self.relation(model);
+            if !sources.is_empty() && model.contents[relation].len() > LARGE {
+                break;
+            }
             let columns = model.relations[relation].columns();
             let join =
                 if sources.is_empty() { Join::Comma } else { self.join(&scope, columns, &mut crossed) };
@@ -100,7 +106,7 @@ impl Generator {
     /// WHERE; now and then the joins' equalities move there and commas stay in FROM.
     fn filter(&mut self, sources: &mut [Source], scope: &Scope, model: &Model) -> Option<Scalar> {
         let mut parts = Vec::new();
-        if self.random.percent(50) {
+        if self.random.percent(45) {
             let depth = self.random.below(3);
             parts.push(self.condition(scope, depth, Place::Guarded));
         }
@@ -141,11 +147,20 @@ impl Generator {
 
     fn output_types(&mut self, scope: &Scope) -> Vec<Type> {
         let count = 1 + self.random.below(4);
-        (0..count).map(|_| self.random.pick(scope).ty).collect()
+        let column = |generator: &mut Generator| generator.random.pick(scope).ty;
+        (0..count).map(|_| self.risky_type(scope).unwrap_or_else(|| column(self))).collect()
+    }
+
+    /// In a case with a hazard, a type whose expressions can meet it.
+    fn risky_type(&mut self, scope: &Scope) -> Option<Type> {
+        if self.hazard == Hazard::None || self.random.percent(40) {
+            return None;
+        }
+        self.column(scope, Type::is_integer).map(|at| scope[at].ty)
     }
 
     fn projected(&mut self, scope: &Scope, types: &[Type]) -> Shape {
-        let depth = self.random.below(3);
+        let depth = if self.hazard == Hazard::None { self.random.below(3) } else { 2 };
         Shape::Project(types.iter().map(|ty| self.scalar(scope, *ty, depth, Place::Open)).collect())
     }
 
@@ -206,7 +221,8 @@ impl Generator {
         // A simplification may replace COUNT of something that is never NULL by COUNT(*), so the
         // argument of COUNT must not be able to fail.
         let place = if function == AggregateFunction::Count { Place::Guarded } else { Place::Open };
-        let computed = self.random.percent(30) && function != AggregateFunction::Count;
+        let often = if self.hazard == Hazard::None { 30 } else { 70 };
+        let computed = self.random.percent(often) && function != AggregateFunction::Count;
         let arg = if computed { self.scalar(scope, ty, 1, place) } else { Scalar::Column(column) };
         Aggregate { function, arg, filter, ty: aggregate_type(function, ty) }
     }

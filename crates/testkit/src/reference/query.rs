@@ -296,8 +296,8 @@ impl Fold {
             self.double += value.get() * weight as f64;
             return Ok(());
         }
-        let term = value.to_decimal().multiply(Decimal::new(weight.into(), 0));
-        let sum = term.and_then(|term| self.exact.unwrap_or(Decimal::new(0, 0)).add(term));
+        let term = value.to_decimal().times(Decimal::new(weight.into(), 0));
+        let sum = term.and_then(|term| self.exact.unwrap_or(Decimal::new(0, 0)).plus(term));
         self.exact = Some(sum.ok_or_else(|| Failure::out_of_range("a sum is out of range"))?);
         Ok(())
     }

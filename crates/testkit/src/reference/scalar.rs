@@ -294,9 +294,9 @@ pub fn arithmetic(op: ArithmeticOp, left: Value, right: Value, ty: Type) -> Resu
         Type::Decimal(precision, scale) => {
             let (left, right) = (left.to_decimal(), right.to_decimal());
             let exact = match op {
-                ArithmeticOp::Add => left.add(right),
-                ArithmeticOp::Subtract => left.subtract(right),
-                ArithmeticOp::Multiply => left.multiply(right),
+                ArithmeticOp::Add => left.plus(right),
+                ArithmeticOp::Subtract => left.minus(right),
+                ArithmeticOp::Multiply => left.times(right),
                 ArithmeticOp::Divide | ArithmeticOp::Remainder => {
                     panic!("decimal quotients are not part of the random grammar")
                 }

@@ -142,17 +142,17 @@ impl Decimal {
     }
 
     /// Exact sum.
-    pub fn add(self, other: Decimal) -> Option<Decimal> {
+    pub fn plus(self, other: Decimal) -> Option<Decimal> {
         self.combine(other, i128::checked_add)
     }
 
     /// Exact difference.
-    pub fn subtract(self, other: Decimal) -> Option<Decimal> {
+    pub fn minus(self, other: Decimal) -> Option<Decimal> {
         self.combine(other, i128::checked_sub)
     }
 
     /// Exact product.
-    pub fn multiply(self, other: Decimal) -> Option<Decimal> {
+    pub fn times(self, other: Decimal) -> Option<Decimal> {
         Some(Decimal::new(self.digits.checked_mul(other.digits)?, self.scale + other.scale))
     }
 }
