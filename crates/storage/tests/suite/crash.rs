@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use storage::{Image, MemFs, Recording, RecordingFs, Survival};
+use storage::{Image, MemFs, Options, Recording, RecordingFs, Survival, Sync};
 use zset::Deltas;
 
 use super::model::{Engine, Step, Version, Workload, check, options};
@@ -15,12 +15,30 @@ struct Run {
 }
 
 fn record(seed: u64, steps: usize) -> Run {
+    record_with(seed, steps, Sync::Full)
+}
+
+/// With `Sync::Normal` the process is also killed and started again now and then: what the new one shows must
+/// survive a power loss from then on.
+fn record_with(seed: u64, steps: usize, sync: Sync) -> Run {
     let disk = RecordingFs::new();
-    let mut engine = Engine::open(Arc::new(disk.clone()), options()).unwrap();
+    let options = Options { sync, ..options() };
+    let mut engine = Engine::open(Arc::new(disk.clone()), options.clone()).unwrap();
     let mut workload = Workload::new(seed);
     let mut acknowledged = vec![(disk.position(), 0)];
-    for _ in 0..steps {
-        if workload.step(&mut engine).unwrap() == Step::Acknowledged {
+    for step in 0..steps {
+        let mut survives = match workload.step(&mut engine).unwrap() {
+            Step::Quiet => false,
+            Step::Committed => sync == Sync::Full,
+            Step::Checkpointed => true,
+        };
+        if sync == Sync::Normal && step % 6 == 5 {
+            workload.forget_checkpoint();
+            drop(engine);
+            engine = Engine::open(Arc::new(disk.clone()), options.clone()).unwrap();
+            survives = true;
+        }
+        if survives {
             acknowledged.push((disk.position(), workload.now.epoch));
         }
     }
@@ -63,6 +81,17 @@ fn every_image_holds_a_prefix_with_all_that_was_acknowledged() {
         });
     }
     assert!(images > 10_000, "{images}");
+}
+
+#[test]
+fn without_commit_syncs_a_prefix_survives_from_the_last_checkpoint_on() {
+    for seed in 300..304 {
+        let run = record_with(seed, 40, Sync::Normal);
+        run.images(3, |boundary, survival, sub, image| {
+            let what = || format!("seed {seed} boundary {boundary} {survival:?} {sub}");
+            check(Arc::new(MemFs::from_image(&image)), &run.history, run.acknowledged(boundary), &what);
+        });
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn at_rest(seed: u64) -> (Image, Vec<Version>) {
     for _ in 0..40 {
         workload.step(&mut engine).unwrap();
     }
-    while workload.step(&mut engine).unwrap() != Step::Acknowledged {}
+    while workload.step(&mut engine).unwrap() != Step::Committed {}
     drop(engine);
     // Opening once more removes what a checkpoint under way has left.
     Engine::open(Arc::new(disk.clone()), options()).unwrap();

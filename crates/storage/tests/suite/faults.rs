@@ -17,8 +17,8 @@ fn run(seed: u64, fault: Fault, k: u64) -> bool {
     if let Ok(mut engine) = Engine::open(Arc::new(faulty.clone()), options()) {
         for _ in 0..30 {
             match workload.step(&mut engine) {
-                Ok(Step::Acknowledged) => acknowledged = workload.now.epoch,
                 Ok(Step::Quiet) => {}
+                Ok(_) => acknowledged = workload.now.epoch,
                 Err(error) => {
                     assert!(matches!(error, StorageError::Io { .. }), "{}: {error}", what());
                     refuses(&mut engine, &what);

@@ -122,8 +122,10 @@ pub(crate) struct Workload {
 pub(crate) enum Step {
     /// Something that an image may or may not show.
     Quiet,
-    /// Afterwards the newest version must survive.
-    Acknowledged,
+    /// A commit: its version must survive what the setting promises.
+    Committed,
+    /// A checkpoint: its version must survive a power loss under any setting that syncs.
+    Checkpointed,
 }
 
 impl Workload {
@@ -186,7 +188,7 @@ impl Workload {
         }
         self.attempt();
         engine.commit(&deltas)?;
-        Ok(Step::Acknowledged)
+        Ok(Step::Committed)
     }
 
     fn create(&mut self, engine: &mut Engine) -> Result<Step> {
@@ -222,7 +224,7 @@ impl Workload {
         engine.store.checkpoint(&mut state, &catalog)?;
         engine.state = state;
         engine.catalog = catalog;
-        Ok(Step::Acknowledged)
+        Ok(Step::Checkpointed)
     }
 
     fn attempt(&mut self) {

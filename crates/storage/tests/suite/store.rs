@@ -53,6 +53,21 @@ fn protocol_errors_are_refused() {
 }
 
 #[test]
+fn a_checkpoint_keeps_the_log_of_epochs_that_its_state_lacks() {
+    let disk = MemFs::new();
+    let mut engine = Engine::open(Arc::new(disk.clone()), options()).unwrap();
+    engine.commit(&Deltas::new()).unwrap();
+    // Logged, but not in the state yet when the checkpoint begins.
+    engine.store.append(2, &Deltas::new()).unwrap();
+    engine.store.checkpoint(&mut engine.state, "text").unwrap();
+    engine.store.append(3, &Deltas::new()).unwrap();
+    drop(engine);
+    let (_, recovered) = Store::open(Arc::new(disk), options()).unwrap();
+    assert_eq!((recovered.state.epoch, recovered.catalog.as_str()), (1, "text"));
+    assert_eq!(recovered.tail.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
 fn runs_and_files_stay_few_and_old_files_go() {
     let disk = MemFs::new();
     let options = Options { shard_bytes: 20_000, ..options() };
