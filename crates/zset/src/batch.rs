@@ -30,6 +30,9 @@ pub type Deltas = BTreeMap<CollectionId, Batch>;
 /// The most bytes a heap may have, and the most rows a batch: offsets are 32 bits, and one bit is kept free.
 pub const HEAP_LIMIT: usize = (1 << 31) - 1;
 
+/// Steps of a search that look at keys; from the first longer one on, fences are asked.
+const NEAR: usize = 4;
+
 /// An immutable, sorted, consolidated Z-set.
 #[derive(Clone)]
 pub struct Batch {
@@ -85,7 +88,7 @@ impl Batch {
     }
 
     /// The same batch with fences, which make searches touch fewer cache lines. Batches made in memory have them
-    /// already. Making them reads every 32nd key, so for a mapped file the right moment is when all of it is
+    /// already. Making them reads every 16th key, so for a mapped file the right moment is when all of it is
     /// read anyway, to verify its checksum.
     pub fn with_fences(mut self) -> Batch {
         if self.fences.is_none() {
@@ -172,18 +175,18 @@ impl Batch {
         if from >= rows || !below(from) {
             return from;
         }
-        let (mut low, mut step) = (from, 1);
-        while low + step < rows && below(low + step) {
-            low += step;
-            step *= 2;
-            if step > 8 && self.fences.is_some() {
+        let (mut low, mut high, mut step) = (from, rows, 1);
+        while low + step < rows {
+            if !below(low + step) {
+                high = low + step;
                 break;
             }
-        }
-        let mut high = rows;
-        match &self.fences {
-            Some(fences) if step > 8 => (low, high) = fences.narrow(low, rows, probe),
-            _ => high = high.min(low + step),
+            low += step;
+            step *= 2;
+            if let (NEAR.., Some(fences)) = (step, &self.fences) {
+                (low, high) = fences.narrow(low, rows, probe);
+                break;
+            }
         }
         while high - low > 1 {
             let middle = low + (high - low) / 2;

@@ -52,6 +52,23 @@ impl BatchBuilder {
         self.len() * 16 + self.keys.len() + self.values.len()
     }
 
+    /// The key of a row that was pushed, counted in the order of pushing.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[inline]
+    pub fn key(&self, row: usize) -> &[u8] {
+        varint::entry(&self.keys, self.offsets[row] as u32 as usize).map_or(&[], |(key, _)| key)
+    }
+
+    /// Removes all rows and keeps the memory.
+    pub fn clear(&mut self) {
+        self.weights.clear();
+        self.offsets.clear();
+        self.keys.clear();
+        self.values.clear();
+    }
+
     /// Adds a row, in any order. Adding the same row again adds to its weight when the batch is finished.
     #[inline]
     pub fn push(&mut self, key: &[u8], value: &[u8], weight: i64) -> Result<(), ZsetError> {

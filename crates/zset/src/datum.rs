@@ -175,8 +175,7 @@ mod tests {
 
     #[test]
     fn order_is_total_and_nulls_are_last() {
-        let mut row =
-            vec![Datum::Null, Datum::Float(f64::NAN), Datum::Float(f64::INFINITY), Datum::Float(-1.0)];
+        let mut row = [Datum::Null, Datum::Float(f64::NAN), Datum::Float(f64::INFINITY), Datum::Float(-1.0)];
         row.sort();
         assert_eq!(row[0], Datum::Float(-1.0));
         assert_eq!(row[2], Datum::Float(-f64::NAN));

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows between two fences.
-pub(crate) const SPACING: usize = 32;
+pub(crate) const SPACING: usize = 16;
 
 /// Batches of fewer rows have no fences.
 pub(crate) const LEAST_ROWS: usize = 256;
