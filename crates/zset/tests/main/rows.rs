@@ -153,6 +153,39 @@ fn discriminators_follow_from_the_schema() {
     assert_eq!(of(vec![], vec![]), Discriminator::Empty);
 }
 
+/// The examples of `docs/file-format.md`, and one of every form of V: bytes that must never change.
+#[test]
+fn the_format_is_what_the_document_says() {
+    let nullable = ColumnType::nullable;
+    let columns = vec![
+        ColumnType::required(Type::Text),
+        nullable(Type::Int16),
+        nullable(Type::Bool),
+        nullable(Type::Int32),
+        nullable(Type::Text),
+        ColumnType::required(Type::Bytes),
+        nullable(Type::Float32),
+    ];
+    let layout = Layout::new(&Schema::new(columns, vec![0, 1, 2]), SECRET);
+    let row = [
+        Datum::Text("a\0b".into()),
+        Datum::Int(5),
+        Datum::Null,
+        Datum::Int(-2),
+        Datum::Null,
+        Datum::Bytes(vec![7, 8]),
+        Datum::Float(-0.0),
+    ];
+    let batch = &singly(&layout, &[row.to_vec()])[0];
+    let key = b"a\0\xffb\0\0\x01\x80\x05\x02\0";
+    assert_eq!(layout.key_part(batch.key(0)), key);
+    assert_eq!(batch.value(0), b"\x02\xfe\xff\xff\xff\0\0\0\0\0\0\0\0\x02\0\0\0\x07\x08");
+    let hash = batch.key(0)[key.len()..].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(hash, "859503ba84304cb9f87141a46bbf6580", "SipHash-1-3, 128 bits, of V");
+    assert_eq!(batch.regions()[2][0], 27);
+    assert_eq!((batch.regions()[0], batch.regions()[1]), (&[1, 0, 0, 0, 0, 0, 0, 0][..], &[0; 8][..]));
+}
+
 #[test]
 fn the_hash_depends_on_the_secret() {
     let schema = Schema::new(vec![ColumnType::required(Type::Text)], vec![]);
