@@ -253,9 +253,8 @@ mod tests {
 
     #[test]
     fn one_term_is_itself() {
-        let terms = [
-            1.0, -1.0, 0.1, 1e308, -1e308, f64::MAX, f64::MIN_POSITIVE, 5e-324, -5e-324, 123456.789, 1e-310,
-        ];
+        let terms =
+            [1.0, -1.0, 0.1, 1e308, -1e308, f64::MAX, f64::MIN_POSITIVE, 5e-324, -5e-324, 123456.789, 1e-310];
         for term in terms {
             assert_eq!(sum(&[term]).value(), Some(term));
             let back = ExactSum::from_bytes(&sum(&[term]).to_bytes()).expect("own bytes");

@@ -6,13 +6,34 @@
 //! row whose value is needed: what stands behind `AND`, `OR`, `CASE` and `COALESCE` is evaluated for the rows
 //! that reach it. The answer, and which error is reported, do not depend on how rows are cut into slices.
 
+mod builtins;
+mod calendar;
+mod cast;
+mod common;
+mod compile;
+mod datetime;
+mod datetime_text;
+mod decimal;
 mod error;
 mod exact_sum;
+mod fold;
+mod frame;
 mod function;
+mod interpret;
+mod interval_text;
+mod kernels;
+mod like;
 pub mod mean;
+mod number_fn;
+mod operand;
+mod program;
+mod text_fn;
 mod tree;
+mod wide;
 
 pub use error::{ErrorKind, EvalError, ExprError};
 pub use exact_sum::ExactSum;
 pub use function::{Argument, Functions, NoFunctions, ScalarFunction};
+pub use interpret::Scratch;
+pub use program::Program;
 pub use tree::{BinaryOp, Expr, UnaryOp};

@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 
 use zset::{ColumnType, Datum, Type};
 
+/// The deepest nesting that is compiled or read from text, so that no input exhausts the machine's stack.
+pub(crate) const MAX_DEPTH: usize = 500;
+
 /// A typed scalar expression over the columns of one input row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Expr {
@@ -303,6 +306,15 @@ impl Expr {
     /// Whether this is a constant.
     pub fn is_literal(&self) -> bool {
         matches!(self, Expr::Literal { .. })
+    }
+
+    /// Whether it nests deeper than `limit` levels.
+    pub(crate) fn is_deeper_than(&self, limit: usize) -> bool {
+        let mut deeper = limit == 0;
+        if !deeper {
+            self.for_children(&mut |child| deeper = deeper || child.is_deeper_than(limit - 1));
+        }
+        deeper
     }
 
     /// The input columns it reads.
