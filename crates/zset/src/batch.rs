@@ -12,7 +12,6 @@
 //! checked: bytes that no writer made read as empty keys and values, never as a panic. (Who reads a file
 //! verifies its checksum before; see `docs/file-format.md`.)
 
-use crate::builder::BatchBuilder;
 use crate::error::ZsetError;
 use crate::fences::Fences;
 use crate::order::{compare, successor};
@@ -23,6 +22,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// One change of several collections.
 pub type Deltas = BTreeMap<CollectionId, Batch>;
@@ -44,9 +44,11 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The empty Z-set.
+    /// The empty Z-set. All share one.
     pub fn empty() -> Batch {
-        Batch::from_vecs(Vec::new(), Vec::new(), Vec::new(), Vec::new())
+        static EMPTY: LazyLock<Batch> =
+            LazyLock::new(|| Batch::from_vecs(Vec::new(), Vec::new(), Vec::new(), Vec::new()));
+        EMPTY.clone()
     }
 
     /// A batch over the regions W, O, K, V, which may be mapped from a file. Only what costs nothing is checked:
@@ -78,10 +80,10 @@ impl Batch {
     pub(crate) fn from_vecs(weights: Vec<i64>, offsets: Vec<u64>, keys: Vec<u8>, values: Vec<u8>) -> Batch {
         assert_eq!(weights.len(), offsets.len(), "one weight and one pair of offsets for each row");
         let batch = Batch {
-            weights: ScalarBuffer::from(weights),
-            offsets: ScalarBuffer::from(offsets),
-            keys: Buffer::from_vec(keys),
-            values: Buffer::from_vec(values),
+            weights: ScalarBuffer::from(trimmed(weights)),
+            offsets: ScalarBuffer::from(trimmed(offsets)),
+            keys: Buffer::from_vec(trimmed(keys)),
+            values: Buffer::from_vec(trimmed(values)),
             fences: None,
         };
         batch.with_fences()
@@ -92,7 +94,7 @@ impl Batch {
     /// read anyway, to verify its checksum.
     pub fn with_fences(mut self) -> Batch {
         if self.fences.is_none() {
-            self.fences = Fences::of(&self);
+            self.fences = Fences::of(self.len(), |row| self.key(row));
         }
         self
     }
@@ -230,35 +232,11 @@ impl Batch {
         }
     }
 
-    /// The same rows with heaps that hold nothing else. A batch that is not a slice is returned as it is.
-    pub fn compact(&self) -> Batch {
-        let extent = self.extent(0..self.len()).unwrap_or_default();
-        if extent == (0..self.keys.len(), 0..self.values.len()) {
-            return self.clone();
-        }
-        let mut out = BatchBuilder::with_capacity(self.len(), extent.0.len(), extent.1.len());
-        match out.push_run(self, 0..self.len()) {
-            Ok(()) => out.finish_sorted(),
-            Err(_) => self.clone(),
-        }
-    }
-
     /// The Z-set with all weights negated. Keys and values are shared.
     pub fn negate(&self) -> Batch {
         // No weight is `i64::MIN`; should a corrupt file hold one, it saturates.
         let weights: Vec<i64> = self.weights.iter().map(|&weight| 0i64.saturating_sub(weight)).collect();
         Batch { weights: ScalarBuffer::from(weights), ..self.clone() }
-    }
-
-    /// The sum of two Z-sets.
-    pub fn add(&self, other: &Batch) -> Result<Batch, ZsetError> {
-        if other.is_empty() {
-            Ok(self.clone())
-        } else if self.is_empty() {
-            Ok(other.clone())
-        } else {
-            crate::merge::merge(&[self.clone(), other.clone()])
-        }
     }
 
     /// Where the entries of these rows lie in K and in V, or `None` if they do not lie within them.
@@ -288,6 +266,14 @@ impl Batch {
     pub(crate) fn value_heap(&self) -> &[u8] {
         &self.values
     }
+}
+
+/// A batch may live long: it gives back room that was reserved for rows that did not come.
+fn trimmed<T>(mut items: Vec<T>) -> Vec<T> {
+    if items.capacity() - items.len() > items.len() / 4 {
+        items.shrink_to_fit();
+    }
+    items
 }
 
 impl Default for Batch {

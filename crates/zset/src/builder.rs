@@ -169,6 +169,21 @@ impl BatchBuilder {
     }
 }
 
+impl Batch {
+    /// The same rows with heaps that hold nothing else. A batch that is not a slice is returned as it is.
+    pub fn compact(&self) -> Batch {
+        let extent = self.extent(0..self.len()).unwrap_or_default();
+        if extent == (0..self.key_heap().len(), 0..self.value_heap().len()) {
+            return self.clone();
+        }
+        let mut out = BatchBuilder::with_capacity(self.len(), extent.0.len(), extent.1.len());
+        match out.push_run(self, 0..self.len()) {
+            Ok(()) => out.finish_sorted(),
+            Err(_) => self.clone(),
+        }
+    }
+}
+
 /// An offset pair as O holds it.
 #[inline]
 pub(crate) fn pack(key: usize, value: usize) -> u64 {
@@ -183,7 +198,6 @@ fn check_weight(weight: i64) -> Result<(), ZsetError> {
 
 /// Copies entries of a builder's heaps, in another order, into heaps of their own.
 struct Gather<'a> {
-    from: &'a BatchBuilder,
     weights: Vec<i64>,
     offsets: Vec<u64>,
     keys: Heap<'a>,
@@ -193,7 +207,6 @@ struct Gather<'a> {
 impl<'a> Gather<'a> {
     fn new(from: &'a BatchBuilder) -> Gather<'a> {
         Gather {
-            from,
             weights: Vec::with_capacity(from.len()),
             offsets: Vec::with_capacity(from.len()),
             keys: Heap { from: &from.keys, to: vec![0; from.keys.len()], used: 0 },
@@ -210,15 +223,8 @@ impl<'a> Gather<'a> {
     }
 
     fn finish(mut self) -> Batch {
-        let shrunk = self.from.len() - self.weights.len();
         self.keys.to.truncate(self.keys.used);
         self.values.to.truncate(self.values.used);
-        if shrunk > self.weights.len() {
-            self.weights.shrink_to_fit();
-            self.offsets.shrink_to_fit();
-            self.keys.to.shrink_to_fit();
-            self.values.to.shrink_to_fit();
-        }
         Batch::from_vecs(self.weights, self.offsets, self.keys.to, self.values.to)
     }
 }

@@ -95,7 +95,6 @@ impl<'a> TraceCursor<'a> {
 
     /// The next of the rows here in order of K: the batch and row where it lies, and its weight summed over all
     /// runs. Rows whose weight is zero are skipped.
-    #[allow(clippy::should_implement_trait)]
     pub fn next_net(&mut self) -> Result<Option<(&'a Batch, usize, i64)>, ZsetError> {
         if let [span] = self.spans.as_mut_slice() {
             let batch = &self.runs[span.run];

@@ -5,7 +5,6 @@
 //! its cache lines, and then the few lines of one stretch of O and K, where it would touch two for every step.
 //! Fences are derived: they are not part of a batch's regions and may be missing.
 
-use crate::batch::Batch;
 use crate::order::{common_prefix, word_at};
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,15 +32,14 @@ struct Words {
 }
 
 impl Fences {
-    /// The fences of a batch, if it is large enough to have them.
-    pub(crate) fn of(batch: &Batch) -> Option<Fences> {
-        let rows = batch.len();
+    /// The fences of a batch of so many rows, whose keys `key` returns, if it is large enough to have any.
+    pub(crate) fn of<'a>(rows: usize, key: impl Fn(usize) -> &'a [u8]) -> Option<Fences> {
         if rows < LEAST_ROWS {
             return None;
         }
-        let (first, last) = (batch.key(0), batch.key(rows - 1));
+        let (first, last) = (key(0), key(rows - 1));
         let common = first[..common_prefix(first, last)].to_vec();
-        let words = (0..rows).step_by(SPACING).map(|row| word_at(batch.key(row), common.len())).collect();
+        let words = (0..rows).step_by(SPACING).map(|row| word_at(key(row), common.len())).collect();
         Some(Fences { shared: Arc::new(Words { common, words }), base: 0 })
     }
 

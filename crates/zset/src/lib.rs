@@ -23,6 +23,7 @@ mod keycode;
 pub mod layout;
 pub mod merge;
 mod order;
+mod reader;
 pub mod schema;
 mod sort;
 mod tournament;

@@ -9,7 +9,8 @@
 use crate::batch::Batch;
 use crate::builder::BatchBuilder;
 use crate::error::ZsetError;
-use crate::order::{common_prefix, compare, word_at};
+use crate::order::common_prefix;
+use crate::reader::Reader;
 use crate::tournament::Tournament;
 use crate::weights;
 use std::cmp::Ordering;
@@ -34,6 +35,19 @@ pub fn merge(runs: &[Batch]) -> Result<Batch, ZsetError> {
     }
 }
 
+impl Batch {
+    /// The sum of two Z-sets.
+    pub fn add(&self, other: &Batch) -> Result<Batch, ZsetError> {
+        if other.is_empty() {
+            Ok(self.clone())
+        } else if self.is_empty() {
+            Ok(other.clone())
+        } else {
+            merge(&[self.clone(), other.clone()])
+        }
+    }
+}
+
 /// A merge whose result comes in pieces, in order and without overlap. It holds on to its inputs.
 pub struct Merger {
     readers: Vec<Reader>,
@@ -49,7 +63,8 @@ impl Merger {
     }
 
     /// The next piece of the sum, or `None` after the last. A piece ends once it has reached `limit` bytes; it may
-    /// pass the limit by some hundred rows. Where everything left sums to zero, the piece is empty.
+    /// pass the limit by some hundred rows. Where everything left sums to zero, the piece is empty. A limit well
+    /// below [`HEAP_LIMIT`](crate::batch::HEAP_LIMIT) keeps every piece within what a batch can hold.
     pub fn next(&mut self, limit: usize) -> Result<Option<Batch>, ZsetError> {
         self.retire();
         if self.readers.is_empty() {
@@ -60,7 +75,7 @@ impl Merger {
         while !out.is_full() {
             match self.readers.as_mut_slice() {
                 [] => break,
-                [only] => only.gallop(only.at, None, &mut out)?,
+                [only] => out.gallop(only, only.at, None)?,
                 [left, right] => merge_two(left, right, &mut out)?,
                 readers if readers.len() <= 4 => merge_many::<4>(readers, &mut out)?,
                 readers if readers.len() <= 8 => merge_many::<8>(readers, &mut out)?,
@@ -106,88 +121,12 @@ fn shared_prefix<'a>(mut runs: impl Iterator<Item = &'a Batch>) -> usize {
     })
 }
 
-/// A run and how far it has been merged.
-pub(crate) struct Reader {
-    batch: Batch,
-    at: usize,
-    skip: usize,
-    /// The word of the next key after the prefix that all runs share; the largest at the end.
-    word: u64,
-}
-
-impl Reader {
-    fn new(batch: Batch, skip: usize) -> Reader {
-        let mut reader = Reader { batch, at: 0, skip, word: 0 };
-        reader.go(0);
-        reader
-    }
-
-    /// The word of the next key.
-    #[inline]
-    pub(crate) fn word(&self) -> u64 {
-        self.word
-    }
-
-    /// The next key, or `None` at the end.
-    #[inline]
-    pub(crate) fn key(&self) -> Option<&[u8]> {
-        (self.at < self.batch.len()).then(|| self.batch.key(self.at))
-    }
-
-    fn rest(&self) -> Range<usize> {
-        self.at..self.batch.len()
-    }
-
-    /// Moves to a row.
-    #[inline]
-    fn go(&mut self, row: usize) {
-        self.at = row;
-        self.word = match self.key() {
-            Some(key) => word_at(key, self.skip),
-            None => u64::MAX,
-        };
-    }
-
-    /// The order of two readers' next keys; neither is at its end.
-    #[inline]
-    fn compare(&self, other: &Reader) -> Ordering {
-        match self.word.cmp(&other.word) {
-            Ordering::Equal => compare(self.batch.key(self.at), other.batch.key(other.at)),
-            order => order,
-        }
-    }
-
-    /// Copies all rows below `other`'s next key; the first is known to be.
-    #[inline]
-    fn copy_below(&mut self, other: &Reader, out: &mut Output) -> Result<(), ZsetError> {
-        let start = self.at;
-        for _ in 0..PATIENCE {
-            self.go(self.at + 1);
-            if self.key().is_none() || self.compare(other) != Ordering::Less {
-                return out.builder.push_run(&self.batch, start..self.at);
-            }
-        }
-        self.gallop(start, Some(other), out)
-    }
-
-    /// Copies the rows from `start`, of which those before the next are known to be below `other`'s next key, up
-    /// to that key, or as many as the output has room for.
-    fn gallop(&mut self, start: usize, other: Option<&Reader>, out: &mut Output) -> Result<(), ZsetError> {
-        let key = other.and_then(Reader::key);
-        let end = key.map_or(self.batch.len(), |key| self.batch.seek(self.at, key));
-        let end = out.fit(&self.batch, start..end);
-        out.builder.push_run(&self.batch, start..end)?;
-        self.go(end);
-        Ok(())
-    }
-}
-
 /// Merges until one of two runs ends or the output is full.
 fn merge_two(left: &mut Reader, right: &mut Reader, out: &mut Output) -> Result<(), ZsetError> {
     while !out.is_full() && left.key().is_some() && right.key().is_some() {
         match left.compare(right) {
-            Ordering::Less => left.copy_below(right, out)?,
-            Ordering::Greater => right.copy_below(left, out)?,
+            Ordering::Less => out.copy_below(left, right)?,
+            Ordering::Greater => out.copy_below(right, left)?,
             Ordering::Equal => {
                 let weight = weights::add(left.batch.weight(left.at), right.batch.weight(right.at))?;
                 out.put(&left.batch, left.at, weight)?;
@@ -216,7 +155,7 @@ fn merge_many<const N: usize>(readers: &mut [Reader], out: &mut Output) -> Resul
             }
             passed += 1;
         };
-        if next != run && ties(readers, next, run, passed) {
+        if next != run && readers[next].is_at(&readers[run], passed) {
             out.builder.push_run(&readers[run].batch, start..passed)?;
             sum_ties(readers, &mut tree, run, passed, out)?;
         } else if next != run {
@@ -230,13 +169,6 @@ fn merge_many<const N: usize>(readers: &mut [Reader], out: &mut Output) -> Resul
     Ok(())
 }
 
-/// Whether the next key of `next` is that of a row of `run`.
-#[inline]
-fn ties(readers: &[Reader], next: usize, run: usize, row: usize) -> bool {
-    let key = readers[run].batch.key(row);
-    word_at(key, readers[run].skip) == readers[next].word && readers[next].key() == Some(key)
-}
-
 /// Puts out a row of `run` with its weight in all runs, which moves those runs on.
 fn sum_ties<const N: usize>(
     readers: &mut [Reader],
@@ -246,7 +178,7 @@ fn sum_ties<const N: usize>(
     out: &mut Output,
 ) -> Result<(), ZsetError> {
     let mut weight = readers[run].batch.weight(row);
-    while ties(readers, tree.winner(), run, row) {
+    while readers[tree.winner()].is_at(&readers[run], row) {
         let tied = &mut readers[tree.winner()];
         weight = weights::add(weight, tied.batch.weight(tied.at))?;
         tied.go(tied.at + 1);
@@ -265,8 +197,8 @@ fn gallop_to(
 ) -> Result<(), ZsetError> {
     // A seat of the tournament that no run took counts as a run that has ended.
     match readers.get_disjoint_mut([run, other]) {
-        Ok([run, other]) => run.gallop(start, Some(other), out),
-        Err(_) => readers[run].gallop(start, None, out),
+        Ok([run, other]) => out.gallop(run, start, Some(other)),
+        Err(_) => out.gallop(&mut readers[run], start, None),
     }
 }
 
@@ -303,6 +235,30 @@ impl Output {
     #[inline]
     fn put(&mut self, batch: &Batch, row: usize, weight: i64) -> Result<(), ZsetError> {
         if weight == 0 { Ok(()) } else { self.builder.push_from(batch, row, weight) }
+    }
+
+    /// Copies all rows of a run below `other`'s next key; the first is known to be.
+    #[inline]
+    fn copy_below(&mut self, run: &mut Reader, other: &Reader) -> Result<(), ZsetError> {
+        let start = run.at;
+        for _ in 0..PATIENCE {
+            run.go(run.at + 1);
+            if run.key().is_none() || run.compare(other) != Ordering::Less {
+                return self.builder.push_run(&run.batch, start..run.at);
+            }
+        }
+        self.gallop(run, start, Some(other))
+    }
+
+    /// Copies the rows of a run from `start`, of which those before its next are known to be below `other`'s next
+    /// key, up to that key, or as many as there is room for.
+    fn gallop(&mut self, run: &mut Reader, start: usize, other: Option<&Reader>) -> Result<(), ZsetError> {
+        let key = other.and_then(Reader::key);
+        let end = key.map_or(run.batch.len(), |key| run.batch.seek(run.at, key));
+        let end = self.fit(&run.batch, start..end);
+        self.builder.push_run(&run.batch, start..end)?;
+        run.go(end);
+        Ok(())
     }
 
     /// Where to cut a long stretch so that the piece does not pass its limit by much.

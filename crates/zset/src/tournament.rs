@@ -4,8 +4,8 @@
 //! log2(N) matches finds the next. A match compares one word of each key; the keys themselves are looked at only
 //! where the words tie. The whole state is a few cache lines, and the loops have constant bounds.
 
-use crate::merge::Reader;
 use crate::order::compare;
+use crate::reader::Reader;
 use std::cmp::Ordering;
 
 pub(crate) struct Tournament<const N: usize> {
