@@ -27,6 +27,7 @@ pub mod mean;
 mod number_fn;
 mod operand;
 mod program;
+mod text;
 mod text_fn;
 mod tree;
 mod wide;
