@@ -12,10 +12,10 @@ use crate::compact::{Piece, Step, choose, plan};
 use crate::error::Result;
 use crate::fs::Fs;
 use crate::manifest::{Entry, Manifest};
+use crate::options::Sync;
 use crate::poison::Poison;
 use crate::shard::{Owner, Shard};
 use crate::spine::{Run, Spine};
-use crate::store::Sync;
 
 /// Marks that a checkpoint is under way until it drops.
 #[derive(Debug)]

@@ -6,8 +6,8 @@
 //!
 //! - bytes appended are there once [`FsFile::sync`] has returned; before that any 512-byte sector of them may
 //!   be missing (read as zeros) or the file may be shorter;
-//! - a name created, renamed or removed is so once [`Fs::sync_dir`] has returned; before that a prefix of the
-//!   changes, in order, may have happened;
+//! - a name created, renamed or removed is so once [`Fs::sync_dir`] has returned; before that any of the
+//!   changes may have happened;
 //! - a rename is atomic: the name shows the old file or the new one.
 //!
 //! Four implementations: [`RealFs`](crate::RealFs), [`MemFs`](crate::MemFs),

@@ -173,8 +173,8 @@ pub enum Survival {
     All,
     /// Nothing.
     None,
-    /// For names a random prefix of the changes; for each file a random prefix of its calls, with random
-    /// sectors of the appended bytes missing and the last of them cut short.
+    /// For names a random prefix of the changes, or random ones of them; for each file a random prefix of its calls,
+    /// with random sectors of the appended bytes missing and the last of them cut short.
     Random,
 }
 
@@ -261,16 +261,23 @@ impl<'a> Replay<'a> {
         true
     }
 
+    fn surviving_names(&self, survival: Survival, random: &mut Random) -> Vec<&'a Op> {
+        match survival {
+            Survival::All => self.pending.clone(),
+            Survival::None => Vec::new(),
+            Survival::Random if random.below(2) == 0 => {
+                let reached = random.below(self.pending.len() as u64 + 1) as usize;
+                self.pending[..reached].to_vec()
+            }
+            Survival::Random => self.pending.iter().copied().filter(|_| random.below(2) == 0).collect(),
+        }
+    }
+
     /// What a power loss here could leave. `All` and `None` do not depend on the seed.
     pub fn image(&self, survival: Survival, seed: u64) -> Image {
         let mut random = Random::new(seed ^ (self.boundary as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93));
-        let reached = match survival {
-            Survival::All => self.pending.len(),
-            Survival::None => 0,
-            Survival::Random => random.below(self.pending.len() as u64 + 1) as usize,
-        };
         let mut names = self.names.clone();
-        for op in &self.pending[..reached] {
+        for op in self.surviving_names(survival, &mut random) {
             apply_name(&mut names, op);
         }
         names

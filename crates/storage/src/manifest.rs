@@ -25,7 +25,7 @@ use zset::{CollectionId, Secret};
 use crate::codec::crc32c;
 use crate::error::{Result, StorageError};
 use crate::fs::Fs;
-use crate::store::Sync;
+use crate::options::Sync;
 
 /// The manifest's name.
 pub(crate) const NAME: &str = "manifest";

@@ -295,10 +295,16 @@ impl SkipList {
     fn path(&self, key: &[u8]) -> [u32; MAX_HEIGHT] {
         let mut path = [self.head; MAX_HEIGHT];
         let mut node = self.head;
+        // A node found too large on one level is often the next one on the level below: not compared again.
+        let mut too_large = NULL;
         for level in (0..MAX_HEIGHT).rev() {
             loop {
                 let next = self.next(node, level);
-                if next == NULL || self.key(next) >= key {
+                if next == too_large || next == NULL {
+                    break;
+                }
+                if self.key(next) >= key {
+                    too_large = next;
                     break;
                 }
                 node = next;

@@ -31,7 +31,7 @@ use zset::{Batch, CollectionId};
 use crate::codec::{Reader, crc32c, padding, put_u32, put_u64};
 use crate::error::{Result, StorageError};
 use crate::fs::Fs;
-use crate::store::Sync;
+use crate::options::Sync;
 
 /// The first eight bytes of a shard file, as a little-endian number.
 pub const MAGIC: u64 = 0x3130_5F5A_5449_4E47;

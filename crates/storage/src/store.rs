@@ -28,46 +28,13 @@ use crate::error::{Result, StorageError};
 use crate::fs::Fs;
 use crate::fs_mem::hold;
 use crate::manifest::{self, Manifest};
+use crate::options::Options;
 use crate::poison::Poison;
 use crate::record::{SEGMENT_HEADER, SegmentHeader};
 use crate::shard::{Owner, Shard, shard_number};
 use crate::spine::{Disk, Run, Spine};
 use crate::state::State;
 use crate::wal::{Lsn, Wal, create_segment, segment_name, segment_number};
-
-/// What survives what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sync {
-    /// An acknowledged commit survives a power loss.
-    #[default]
-    Full,
-    /// An acknowledged commit survives a killed process; after a power loss the database is whole, as of an
-    /// epoch at or after the last checkpoint.
-    Normal,
-    /// As `Normal` for a killed process; nothing is synced, so a power loss may cost the database. What is damaged is
-    /// told.
-    Off,
-}
-
-/// How a database is kept.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// What survives what.
-    pub sync: Sync,
-    /// Bytes of log, or of changes in memory, at which a checkpoint is due.
-    pub checkpoint_bytes: u64,
-    /// Bytes at which a merge starts the next shard.
-    pub shard_bytes: usize,
-    /// The secret of a new database; drawn from the system's randomness when not given. Only for tests that must
-    /// repeat.
-    pub secret: Option<Secret>,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { sync: Sync::Full, checkpoint_bytes: 64 << 20, shard_bytes: 128 << 20, secret: None }
-    }
-}
 
 /// What was found when a database was opened.
 #[derive(Debug)]
@@ -94,7 +61,7 @@ pub struct Store {
     checkpointing: Arc<AtomicBool>,
     /// The shards that the manifest names.
     named: Mutex<BTreeMap<u64, Arc<Shard>>>,
-    _lock: Box<dyn Any + Send + std::marker::Sync>,
+    _lock: Box<dyn Any + Send + Sync>,
 }
 
 impl Store {

@@ -2,7 +2,7 @@
 //!
 //! A segment is begun by a checkpoint and removed when a manifest covers all its epochs. Its header is durable
 //! before it takes its first record, so a damaged header in front of records is damage and not a crash. Records
-//! are numbered without gaps over all segments ([`record`](crate::record) has the bytes).
+//! are numbered without gaps over all segments ([`record`] has the bytes).
 //!
 //! *Group commit*: appending happens under a lock and is a copy to the operating system. Who then waits
 //! becomes the leader if nobody is syncing, and syncs everything appended so far; the others wait for
@@ -19,9 +19,9 @@ use zset::{Deltas, Secret};
 use crate::error::{Result, StorageError};
 use crate::fs::{Fs, FsFile};
 use crate::fs_mem::hold;
+use crate::options::Sync;
 use crate::poison::Poison;
 use crate::record::{self, SEGMENT_HEADER, SegmentHeader};
-use crate::store::Sync;
 
 /// The number of a record: 1, 2, 3, … over the life of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

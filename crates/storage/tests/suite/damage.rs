@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_buffer::Buffer;
 use storage::{Image, MemFs, Random, StorageError};
 
-use super::model::{Engine, Step, Version, Workload, options};
+use super::model::{Engine, Step, Version, Workload, batch, options};
 
 /// A database at rest and its history.
 fn at_rest(seed: u64) -> (Image, Vec<Version>) {
@@ -75,4 +75,25 @@ fn a_missing_file_is_told() {
             }
         }
     }
+}
+
+/// Opening must cost the same for a kilobyte and a gigabyte; so it cannot see this, and reading must.
+#[test]
+fn opening_reads_no_rows_and_reading_verifies_them() {
+    let disk = MemFs::new();
+    let mut engine = Engine::open(Arc::new(disk.clone()), options()).unwrap();
+    let table = engine.state.allocate();
+    engine.state.insert(table, 1).unwrap();
+    let rows = (0..100).map(|byte| (vec![byte], 1)).collect();
+    engine.state = engine.state.with(&[(table, batch(&rows))].into(), 1).unwrap();
+    engine.store.checkpoint(&mut engine.state, "").unwrap();
+    let mut image = disk.image();
+    let mut bytes = image["shard-1"].to_vec();
+    bytes[64] ^= 1;
+    image.insert("shard-1".to_string(), Buffer::from_vec(bytes));
+    let engine = Engine::open(Arc::new(MemFs::from_image(&image)), options()).unwrap();
+    let expected = |error| matches!(error, StorageError::Corrupt { region: "W", offset: 64, .. });
+    assert!(expected(engine.state.runs(table).unwrap_err()));
+    assert!(expected(engine.state.verify([table]).unwrap_err()));
+    assert!(expected(engine.state.spine(table).unwrap().runs_with_prefix(&[5]).unwrap_err()));
 }
