@@ -1,0 +1,224 @@
+//! Which rows of one table a `WHERE` means, found without the ad-hoc engine.
+//!
+//! Terms `key column = constant` for the first columns of the key become a prefix, which is sought; what is left
+//! of the condition is compiled and run over the rows under the prefix. With the whole key given that is one
+//! search; with none it is a scan. The terms that became the prefix hold for exactly the rows found, so they are
+//! not evaluated again.
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
+use zset::{Batch, Datum, Layout, TraceCursor, Type, Vector};
+
+use crate::catalog::TableDef;
+use crate::error::SqlError;
+use crate::literal::Literal;
+use crate::params::{Params, placeholder};
+use crate::planner::Planner;
+use crate::scalar::{self, Given, Scalars, Scope};
+use crate::{assign, input};
+
+/// The rows of a table that satisfy a condition.
+#[derive(Debug)]
+pub struct Access {
+    prefix: Vec<Constant>,
+    rest: Option<Scalars>,
+}
+
+/// A value known when the statement runs.
+#[derive(Clone, Debug)]
+enum Constant {
+    /// Of the key column's type.
+    Value(Datum),
+    /// Equal to no value of the key column.
+    Nothing,
+    /// A parameter, and the key column's type.
+    Parameter(usize, Type),
+}
+
+/// A row of a run, with its net weight over all runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Hit<'a> {
+    /// The run.
+    pub batch: &'a Batch,
+    /// The row in it.
+    pub row: usize,
+    /// How often the table has the row.
+    pub weight: i64,
+}
+
+impl Access {
+    /// The access that `condition` asks for. The scope's one relation is the table.
+    pub fn new(
+        planner: &Arc<Planner>,
+        table: &TableDef,
+        scope: &Scope,
+        condition: Option<&Expr>,
+        params: &mut Params,
+    ) -> Result<Access, SqlError> {
+        let mut terms = Vec::new();
+        if let Some(condition) = condition {
+            flatten(condition, &mut terms);
+        }
+        let mut prefix = Vec::new();
+        for &column in &table.schema.key {
+            let ty = table.columns[column as usize].ty.ty;
+            let found = terms.iter().enumerate().find_map(|(at, term)| {
+                constant(term, column as usize, ty, scope).map(|constant| (at, constant))
+            });
+            let Some((at, constant)) = found else { break };
+            terms.remove(at);
+            if let Constant::Parameter(index, ty) = &constant {
+                params.note_key(*index, *ty);
+            }
+            prefix.push(constant);
+        }
+        let rest = match conjunction(terms) {
+            Some(rest) => Some(scalar::condition(planner, scope, &rest, params)?),
+            None => None,
+        };
+        Ok(Access { prefix, rest })
+    }
+
+    /// The rows, in the order of their keys.
+    pub fn hits<'a>(
+        &self,
+        layout: &Layout,
+        runs: &'a [Batch],
+        given: &Given<'_>,
+    ) -> Result<Vec<Hit<'a>>, SqlError> {
+        let mut values = Vec::with_capacity(self.prefix.len());
+        for constant in &self.prefix {
+            match constant {
+                Constant::Value(value) => values.push(value.clone()),
+                Constant::Nothing => return Ok(Vec::new()),
+                Constant::Parameter(index, ty) => {
+                    let Some((value, from)) = given.raw.get(*index) else { return Ok(Vec::new()) };
+                    match key_value(value, *from, *ty)? {
+                        Some(value) => values.push(value),
+                        None => return Ok(Vec::new()),
+                    }
+                }
+            }
+        }
+        let mut prefix = Vec::with_capacity(64);
+        if layout.encode_prefix(&values, &mut prefix).is_err() {
+            // No row can have a value that the key cannot hold.
+            return Ok(Vec::new());
+        }
+        let mut cursor = TraceCursor::new(runs);
+        cursor.seek_prefix(&prefix);
+        let mut hits = Vec::new();
+        while let Some((batch, row, weight)) = cursor.next_net()? {
+            hits.push(Hit { batch, row, weight });
+        }
+        match &self.rest {
+            Some(rest) if !hits.is_empty() => select(rest, layout, hits, given),
+            _ => Ok(hits),
+        }
+    }
+}
+
+/// Whether a condition gives at least the first key column, so that rows are sought and not scanned.
+pub fn gives_key(table: &TableDef, scope: &Scope, condition: &Expr) -> bool {
+    let Some(&first) = table.schema.key.first() else { return false };
+    let ty = table.columns[first as usize].ty.ty;
+    let mut terms = Vec::new();
+    flatten(condition, &mut terms);
+    terms.iter().any(|term| constant(term, first as usize, ty, scope).is_some())
+}
+
+/// One column of some rows.
+pub fn column(layout: &Layout, hits: &[Hit<'_>], column: u32) -> Vector {
+    let ty = layout.schema().columns[column as usize].ty;
+    let mut out = Vector::with_capacity(ty.lane(), hits.len());
+    let mut rows = Vec::new();
+    let mut from = 0;
+    while let Some(first) = hits.get(from) {
+        // Neighbours of one run are decoded together.
+        rows.clear();
+        rows.extend(
+            hits[from..].iter().take_while(|h| std::ptr::eq(h.batch, first.batch)).map(|h| h.row as u32),
+        );
+        from += rows.len();
+        layout.decode(first.batch, &rows, column, &mut out);
+    }
+    out
+}
+
+/// The columns of some rows that `wanted` asks for; the others stay empty.
+pub fn columns(layout: &Layout, hits: &[Hit<'_>], wanted: impl Fn(u32) -> bool) -> Vec<Vector> {
+    let all = layout.schema().columns.iter();
+    (0..)
+        .zip(all)
+        .map(
+            |(index, ty)| if wanted(index) { column(layout, hits, index) } else { Vector::new(ty.ty.lane()) },
+        )
+        .collect()
+}
+
+fn select<'a>(
+    rest: &Scalars,
+    layout: &Layout,
+    hits: Vec<Hit<'a>>,
+    given: &Given<'_>,
+) -> Result<Vec<Hit<'a>>, SqlError> {
+    let columns = columns(layout, &hits, |index| rest.uses(index));
+    let inputs: Vec<&Vector> = columns.iter().collect();
+    let rows = rest.select(&inputs, hits.len(), given)?;
+    Ok(rows.into_iter().map(|row| hits[row as usize]).collect())
+}
+
+/// The terms of a chain of ANDs.
+fn flatten<'e>(condition: &'e Expr, terms: &mut Vec<&'e Expr>) {
+    match condition {
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            flatten(left, terms);
+            flatten(right, terms);
+        }
+        Expr::Nested(inner) => flatten(inner, terms),
+        other => terms.push(other),
+    }
+}
+
+fn conjunction(terms: Vec<&Expr>) -> Option<Expr> {
+    let nested = |term: &Expr| Box::new(Expr::Nested(Box::new(term.clone())));
+    let mut terms = terms.into_iter();
+    let first = *nested(terms.next()?);
+    Some(terms.fold(first, |left, term| Expr::BinaryOp {
+        left: Box::new(left),
+        op: BinaryOperator::And,
+        right: nested(term),
+    }))
+}
+
+/// The constant that a term equates key column `column` with, if it is such a term. A literal that does not
+/// compare with the column is left to the planner, which refuses it properly.
+fn constant(term: &Expr, column: usize, ty: Type, scope: &Scope) -> Option<Constant> {
+    let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = term else { return None };
+    let value = if scope.column(left) == Some(column) {
+        right
+    } else if scope.column(right) == Some(column) {
+        left
+    } else {
+        return None;
+    };
+    if let Expr::Value(value) = value.as_ref() {
+        if let Ok(Some(index)) = placeholder(&value.value) {
+            return Some(Constant::Parameter(index, ty));
+        }
+    }
+    let literal = Literal::of(value).ok()??;
+    match literal.exactly(ty).ok()? {
+        Some(value) => Some(Constant::Value(value)),
+        None => Some(Constant::Nothing),
+    }
+}
+
+/// The value of a key column of type `ty` that equals a parameter's.
+fn key_value(value: &Datum, from: Type, ty: Type) -> Result<Option<Datum>, SqlError> {
+    match value {
+        Datum::Text(text) if ty != Type::Text => input::from_text(text, ty).map(Some),
+        _ => assign::exactly(value, from, ty),
+    }
+}

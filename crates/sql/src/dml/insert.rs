@@ -1,0 +1,448 @@
+//! `INSERT`: new rows from a list of values or from a query, each completed by defaults, then added; or, where
+//! `ON CONFLICT` says so, turned into updates of the rows that are in their way.
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast::{
+    self, CastKind, DataType, Expr, ObjectName, OnInsert, Query, SelectItem, SetExpr, TableObject,
+};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use zset::{Batch, BatchBuilder, Datum, Vector};
+
+use super::asked::{gather, typed};
+use super::conflict::Conflict;
+use super::returning::Returning;
+use super::{Changes, Env, Writable, is_default, rows};
+use crate::adhoc::Rows;
+use crate::catalog::{ColumnDef, Snapshot};
+use crate::error::{SqlError, SqlState};
+use crate::literal::Literal;
+use crate::names;
+use crate::params::{Params, placeholder};
+use crate::planner::Planner;
+use crate::scalar::{self, Given, Scalars, Scope, Target};
+use crate::statement::parse_expression;
+
+/// A prepared `INSERT`.
+#[derive(Debug)]
+pub(super) struct Insert {
+    source: Source,
+    defaults: Defaults,
+    conflict: Option<Conflict>,
+    returning: Option<Returning>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Values(Values),
+    Query {
+        query: Box<Query>,
+        params: Params,
+        /// The table's column for each column of the query.
+        columns: Vec<u32>,
+        /// The columns are named, so that the query must give all of them.
+        explicit: bool,
+    },
+}
+
+/// A list of rows as written.
+#[derive(Debug)]
+struct Values {
+    /// One row after the other, one cell for each of the table's columns.
+    cells: Vec<Vec<Cell>>,
+    /// The expressions among the cells.
+    computed: Option<Scalars>,
+}
+
+#[derive(Clone, Debug)]
+enum Cell {
+    Value(Datum),
+    Parameter(usize),
+    /// The expression of this number.
+    Computed(usize),
+    /// The column's default.
+    Default,
+}
+
+/// What columns without a value get.
+#[derive(Debug)]
+pub(super) struct Defaults {
+    /// A constant, for each column that has no expression.
+    constants: Vec<Datum>,
+    /// The columns whose default is computed, and how.
+    computed: Option<(Vec<u32>, Scalars)>,
+}
+
+pub(super) fn prepare(
+    planner: &Arc<Planner>,
+    snapshot: &Arc<dyn Snapshot>,
+    insert: &ast::Insert,
+    params: &mut Params,
+) -> Result<(Writable, Insert), SqlError> {
+    refuse_clauses(insert)?;
+    let TableObject::TableName(name) = &insert.table else {
+        return Err(SqlError::unsupported("INSERT into anything but a table"));
+    };
+    let target = Writable::find(snapshot, name)?;
+    let alias = insert.table_alias.as_ref().map(|alias| names::fold(&alias.alias));
+    let alias = alias.unwrap_or_else(|| target.def.name.clone());
+    let columns = named_columns(&target, &insert.columns)?;
+    let source = match insert.source.as_deref() {
+        None => Source::Values(default_values(&target)),
+        Some(query) => match plain_values(query) {
+            Some(rows) => {
+                let explicit = !insert.columns.is_empty();
+                Source::Values(values(planner, &target, &columns, explicit, rows, params)?)
+            }
+            None => query_source(&target, &columns, !insert.columns.is_empty(), query, params)?,
+        },
+    };
+    let conflict = match &insert.on {
+        Some(OnInsert::OnConflict(on)) => Some(Conflict::new(planner, &target, &alias, on, params)?),
+        Some(other) => return Err(SqlError::unsupported(other).with_hint("write ON CONFLICT")),
+        None => None,
+    };
+    let returning = match &insert.returning {
+        Some(items) => Some(Returning::new(planner, &target, &alias, items, params)?),
+        None => None,
+    };
+    let defaults = Defaults::new(planner, &target)?;
+    Ok((target, Insert { source, defaults, conflict, returning }))
+}
+
+impl Insert {
+    pub(super) fn returning(&self) -> Option<&Returning> {
+        self.returning.as_ref()
+    }
+
+    pub(super) fn execute(
+        &self,
+        target: &Writable,
+        env: &Env<'_>,
+        given: &Given<'_>,
+    ) -> Result<Changes, SqlError> {
+        let (mut columns, count) = match &self.source {
+            Source::Values(values) => (values.columns(target, &self.defaults, given)?, values.cells.len()),
+            Source::Query { query, params, columns, explicit } => {
+                let answer = env.planner.query(env.snapshot, query, &typed(params, env)?, env.cancel)?;
+                let width = answer.schema.fields().len();
+                if width > columns.len() {
+                    return Err(too_many());
+                }
+                if *explicit && width < columns.len() {
+                    return Err(too_few());
+                }
+                self.complete(target, &answer, &columns[..width], given)?
+            }
+        };
+        rows::check(target, &mut columns)?;
+        let runs = env.snapshot.runs(target.def.id);
+        let changed = match &self.conflict {
+            Some(conflict) => conflict.resolve(target, &runs, columns, count, given)?,
+            None => add(target, &runs, columns, count)?,
+        };
+        let weights = vec![1; changed.rows];
+        let returning = match &self.returning {
+            Some(returning) => Some(returning.eval(&changed.columns, &weights, given)?),
+            None => None,
+        };
+        let table = Arc::clone(&target.def);
+        Ok(Changes { table, delta: changed.delta, affected: changed.rows as u64, returning })
+    }
+
+    /// The rows of an answer that gives these columns, with defaults in the others.
+    fn complete(
+        &self,
+        target: &Writable,
+        answer: &Rows,
+        columns: &[u32],
+        given: &Given<'_>,
+    ) -> Result<(Vec<Vector>, usize), SqlError> {
+        let count = answer.batches.iter().map(|b| b.num_rows()).sum();
+        let mut out = self.defaults.columns(target, count, given, |column| !columns.contains(&column))?;
+        for (index, &column) in columns.iter().enumerate() {
+            let def = &target.def.columns[column as usize];
+            let place = Target { name: &def.name, ty: def.ty.ty };
+            out[column as usize] = gather(answer, index, place, target, count)?;
+        }
+        Ok((out, count))
+    }
+}
+
+/// What came of the rows: the delta, and the rows as they are now.
+pub(super) struct Changed {
+    pub delta: Batch,
+    pub columns: Vec<Vector>,
+    pub rows: usize,
+}
+
+fn add(target: &Writable, runs: &[Batch], columns: Vec<Vector>, count: usize) -> Result<Changed, SqlError> {
+    let mut builder = BatchBuilder::new();
+    rows::push(target, &columns, &vec![1; count], &mut builder)?;
+    Ok(Changed { delta: rows::finish(target, runs, builder)?, columns, rows: count })
+}
+
+/// The columns that values are given for; all of them where none are named.
+fn named_columns(target: &Writable, named: &[ObjectName]) -> Result<Vec<u32>, SqlError> {
+    if named.is_empty() {
+        return Ok((0..target.def.columns.len() as u32).collect());
+    }
+    let mut columns = Vec::with_capacity(named.len());
+    for name in named {
+        let column = target.column(name)?;
+        if columns.contains(&column) {
+            return Err(SqlError::new(
+                SqlState::DuplicateColumn,
+                format!("column \"{}\" specified more than once", target.def.columns[column as usize].name),
+            )
+            .at(names::position(name)));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+/// The rows of a query that is `VALUES` and nothing else.
+fn plain_values(query: &Query) -> Option<Vec<&[Expr]>> {
+    let plain = query.with.is_none()
+        && query.order_by.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none();
+    match query.body.as_ref() {
+        SetExpr::Values(values) if plain => {
+            let rows: Vec<&[Expr]> = values.rows.iter().map(|row| row.content.as_slice()).collect();
+            (!rows.iter().any(|row| row.iter().any(scalar::has_subquery))).then_some(rows)
+        }
+        _ => None,
+    }
+}
+
+fn default_values(target: &Writable) -> Values {
+    Values { cells: vec![vec![Cell::Default; target.def.columns.len()]], computed: None }
+}
+
+fn values(
+    planner: &Arc<Planner>,
+    target: &Writable,
+    columns: &[u32],
+    explicit: bool,
+    written: Vec<&[Expr]>,
+    params: &mut Params,
+) -> Result<Values, SqlError> {
+    let width = written.first().map_or(0, |row| row.len());
+    let mut cells = Vec::with_capacity(written.len());
+    let mut exprs: Vec<(Expr, Option<Target<'_>>)> = Vec::new();
+    for row in written {
+        if row.len() != width {
+            return Err(SqlError::new(SqlState::SyntaxError, "VALUES lists must all be the same length"));
+        }
+        if row.len() > columns.len() {
+            return Err(too_many());
+        }
+        if explicit && row.len() < columns.len() {
+            return Err(too_few());
+        }
+        let mut out = vec![Cell::Default; target.def.columns.len()];
+        for (expr, &column) in row.iter().zip(columns) {
+            let def = &target.def.columns[column as usize];
+            out[column as usize] = match cell(expr, def, params)? {
+                Some(cell) => cell,
+                None => {
+                    exprs.push((expr.clone(), Some(Target { name: &def.name, ty: def.ty.ty })));
+                    Cell::Computed(exprs.len() - 1)
+                }
+            };
+        }
+        cells.push(out);
+    }
+    let computed = match exprs.is_empty() {
+        true => None,
+        false => Some(scalar::compile(planner, &Scope::default(), &exprs, params)?),
+    };
+    Ok(Values { cells, computed })
+}
+
+/// What is written in one place, unless it is an expression.
+fn cell(expr: &Expr, column: &ColumnDef, params: &mut Params) -> Result<Option<Cell>, SqlError> {
+    if is_default(expr) {
+        return Ok(Some(Cell::Default));
+    }
+    if let Expr::Value(value) = expr {
+        if let Some(index) = placeholder(&value.value)? {
+            // One parameter in columns of two types is converted for each.
+            return Ok((params.note(index, Some(column.ty.ty)) == Some(column.ty.ty))
+                .then_some(Cell::Parameter(index)));
+        }
+    }
+    match Literal::of(expr)? {
+        Some(literal) => literal.assign(column.ty.ty).map(|value| Some(Cell::Value(value))),
+        None => Ok(None),
+    }
+    .map_err(|error| match error.state {
+        SqlState::DatatypeMismatch => {
+            SqlError { message: format!("column \"{}\": {}", column.name, error.message), ..error }
+        }
+        _ => error,
+    })
+    .map_err(|error| error.at(crate::error::Position::of(ast::Spanned::span(expr))))
+}
+
+impl Values {
+    fn columns(
+        &self,
+        target: &Writable,
+        defaults: &Defaults,
+        given: &Given<'_>,
+    ) -> Result<Vec<Vector>, SqlError> {
+        let computed = match &self.computed {
+            Some(scalars) => scalars.eval(&[], 1, given)?,
+            None => Vec::new(),
+        };
+        let count = self.cells.len();
+        let wants = |column: u32| {
+            self.cells.iter().any(|row| matches!(row.get(column as usize), Some(Cell::Default)))
+        };
+        let defaults = defaults.columns(target, count, given, wants)?;
+        let mut out = Vec::with_capacity(target.def.columns.len());
+        for (index, (def, default)) in target.def.columns.iter().zip(defaults).enumerate() {
+            let mut column = Vector::with_capacity(def.ty.ty.lane(), count);
+            for (row, cells) in self.cells.iter().enumerate() {
+                match &cells[index] {
+                    Cell::Value(value) => column.push_datum(value),
+                    Cell::Parameter(at) => column.push_datum(given.params.get(*at).unwrap_or(&Datum::Null)),
+                    Cell::Computed(at) => column.push_datum(&computed[*at].get_as(0, def.ty.ty)),
+                    Cell::Default => column.extend_range(&default, row..row + 1),
+                }
+            }
+            out.push(column);
+        }
+        Ok(out)
+    }
+}
+
+impl Defaults {
+    pub(super) fn new(planner: &Arc<Planner>, target: &Writable) -> Result<Defaults, SqlError> {
+        let mut constants = Vec::with_capacity(target.def.columns.len());
+        let mut columns = Vec::new();
+        let mut exprs = Vec::new();
+        for (index, def) in (0..).zip(&target.def.columns) {
+            let mut constant = Datum::Null;
+            if let Some(text) = &def.default {
+                let expr = parse_expression(text)?;
+                match Literal::of(&expr)? {
+                    Some(literal) => constant = literal.assign(def.ty.ty)?,
+                    None => {
+                        columns.push(index);
+                        exprs.push((expr, Some(Target { name: &def.name, ty: def.ty.ty })));
+                    }
+                }
+            }
+            constants.push(constant);
+        }
+        let computed = match exprs.is_empty() {
+            true => None,
+            false => {
+                let scalars = scalar::compile(planner, &Scope::default(), &exprs, &mut Params::default())?;
+                Some((columns, scalars))
+            }
+        };
+        Ok(Defaults { constants, computed })
+    }
+
+    /// `count` rows of the defaults of the columns that are wanted; the others stay empty.
+    pub(super) fn columns(
+        &self,
+        target: &Writable,
+        count: usize,
+        given: &Given<'_>,
+        wanted: impl Fn(u32) -> bool,
+    ) -> Result<Vec<Vector>, SqlError> {
+        let mut out: Vec<Vector> = (0..)
+            .zip(target.def.columns.iter().zip(&self.constants))
+            .map(|(index, (def, constant))| {
+                Vector::constant(def.ty.ty.lane(), constant, if wanted(index) { count } else { 0 })
+            })
+            .collect();
+        if let Some((columns, scalars)) = &self.computed {
+            if columns.iter().any(|column| wanted(*column)) {
+                for (column, values) in columns.iter().zip(scalars.eval(&[], count, given)?) {
+                    out[*column as usize] = values;
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// A query's rows. Bare strings, NULLs and parameters of its select list take the types of their columns.
+fn query_source(
+    target: &Writable,
+    columns: &[u32],
+    explicit: bool,
+    query: &Query,
+    params: &mut Params,
+) -> Result<Source, SqlError> {
+    let mut query = Box::new(query.clone());
+    let no_column = |_: &Expr| None;
+    if let SetExpr::Select(select) = query.body.as_mut() {
+        for (item, &column) in select.projection.iter_mut().zip(columns) {
+            let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+                break;
+            };
+            let ty = target.def.columns[column as usize].ty.ty;
+            match Literal::of(expr)? {
+                Some(Literal::Text(_) | Literal::Null) => cast_to(expr, ty)?,
+                _ => {
+                    params.infer(expr, Some(ty), &no_column)?;
+                }
+            }
+        }
+    }
+    if let SetExpr::Values(values) = query.body.as_mut() {
+        for row in &mut values.rows {
+            for (expr, &column) in row.content.iter_mut().zip(columns) {
+                let ty = target.def.columns[column as usize].ty.ty;
+                if matches!(Literal::of(expr)?, Some(Literal::Text(_) | Literal::Null)) {
+                    cast_to(expr, ty)?;
+                }
+            }
+        }
+    }
+    params.note_all(&query)?;
+    Ok(Source::Query { params: params.clone(), query, columns: columns.to_vec(), explicit })
+}
+
+fn cast_to(expr: &mut Expr, ty: zset::Type) -> Result<(), SqlError> {
+    let data_type: DataType =
+        Parser::new(&PostgreSqlDialect {}).try_with_sql(&ty.to_string())?.parse_data_type()?;
+    let inner = Box::new(expr.clone());
+    *expr = Expr::Cast { kind: CastKind::Cast, expr: inner, data_type, array: false, format: None };
+    Ok(())
+}
+
+fn too_many() -> SqlError {
+    SqlError::new(SqlState::SyntaxError, "INSERT has more expressions than target columns")
+}
+
+fn too_few() -> SqlError {
+    SqlError::new(SqlState::SyntaxError, "INSERT has more target columns than expressions")
+}
+
+fn refuse_clauses(insert: &ast::Insert) -> Result<(), SqlError> {
+    let refusals = [
+        (insert.or.is_some(), "INSERT OR"),
+        (insert.overwrite, "INSERT OVERWRITE"),
+        (!insert.assignments.is_empty(), "INSERT … SET"),
+        (insert.partitioned.is_some(), "PARTITION in INSERT"),
+        (insert.output.is_some(), "OUTPUT in INSERT"),
+        (insert.multi_table_insert_type.is_some(), "INSERT into several tables"),
+        (insert.settings.is_some() || insert.format_clause.is_some(), "FORMAT in INSERT"),
+        (insert.insert_alias.is_some(), "an alias after the rows of INSERT"),
+        (!insert.into, "INSERT without INTO"),
+    ];
+    match refusals.iter().find(|(given, _)| *given) {
+        Some((_, what)) => Err(SqlError::unsupported(what)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,167 @@
+//! `UPDATE`: the rows found leave with their weights turned, and come back with some columns changed.
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::ast::{self, Expr, UpdateTableFromKind};
+use zset::{BatchBuilder, Vector};
+
+use super::asked::{Asked, Question};
+use super::delete::named_table;
+use super::returning::Returning;
+use super::{Changes, Env, Writable, is_default, rows};
+use crate::access::{self, Access};
+use crate::catalog::Snapshot;
+use crate::error::SqlError;
+use crate::params::Params;
+use crate::planner::Planner;
+use crate::scalar::{self, Given, Scalars, Target};
+use crate::statement::parse_expression;
+
+/// A prepared `UPDATE`.
+#[derive(Debug)]
+pub(super) struct Update {
+    /// The columns that change.
+    columns: Vec<u32>,
+    source: Source,
+    returning: Option<Returning>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// The rows, and the new values of the columns.
+    Access(Access, Scalars),
+    Asked(Asked),
+}
+
+/// The rows that change: their weights, what they were, and the new values of the columns that change.
+struct Found {
+    weights: Vec<i64>,
+    old: Vec<Vector>,
+    values: Vec<Vector>,
+}
+
+pub(super) fn prepare(
+    planner: &Arc<Planner>,
+    snapshot: &Arc<dyn Snapshot>,
+    update: &ast::Update,
+    params: &mut Params,
+) -> Result<(Writable, Update), SqlError> {
+    refuse_clauses(update)?;
+    let (name, alias) = named_table(&update.table, "UPDATE")?;
+    let target = Writable::find(snapshot, name)?;
+    let alias = alias.unwrap_or_else(|| target.def.name.clone());
+    let assignments = resolve_defaults(&target, &target.assignments(&update.assignments)?)?;
+    let columns: Vec<u32> = assignments.iter().map(|(column, _)| *column).collect();
+    let from = match &update.from {
+        Some(UpdateTableFromKind::AfterSet(from)) => from.as_slice(),
+        _ => &[],
+    };
+    let asks = !from.is_empty()
+        || update.selection.as_ref().is_some_and(scalar::has_subquery)
+        || assignments.iter().any(|(_, value)| scalar::has_subquery(value));
+    let source = if asks {
+        let question =
+            Question { alias: &alias, values: &assignments, from, selection: update.selection.as_ref() };
+        Source::Asked(Asked::new(&target, question, params)?)
+    } else {
+        let scope = target.scope(&alias);
+        let access = Access::new(planner, &target.def, &scope, update.selection.as_ref(), params)?;
+        let values = with_targets(&target, assignments);
+        Source::Access(access, scalar::compile(planner, &scope, &values, params)?)
+    };
+    let returning = match &update.returning {
+        Some(items) => Some(Returning::new(planner, &target, &alias, items, params)?),
+        None => None,
+    };
+    Ok((target, Update { columns, source, returning }))
+}
+
+/// Replaces the word `DEFAULT` by the column's default.
+pub(super) fn resolve_defaults(
+    target: &Writable,
+    assignments: &[(u32, &Expr)],
+) -> Result<Vec<(u32, Expr)>, SqlError> {
+    let resolve = |&(column, value): &(u32, &Expr)| match is_default(value) {
+        false => Ok((column, value.clone())),
+        true => {
+            let text = target.def.columns[column as usize].default.as_deref().unwrap_or("NULL");
+            Ok((column, parse_expression(text)?))
+        }
+    };
+    assignments.iter().map(resolve).collect()
+}
+
+/// Each value with the column that takes it. A literal is converted now, so that it is read by the input rules
+/// of the column's type.
+pub(super) fn with_targets(
+    target: &Writable,
+    assignments: Vec<(u32, Expr)>,
+) -> Vec<(Expr, Option<Target<'_>>)> {
+    let with_target = |(column, value): (u32, Expr)| {
+        let def = &target.def.columns[column as usize];
+        (value, Some(Target { name: &def.name, ty: def.ty.ty }))
+    };
+    assignments.into_iter().map(with_target).collect()
+}
+
+impl Update {
+    pub(super) fn returning(&self) -> Option<&Returning> {
+        self.returning.as_ref()
+    }
+
+    pub(super) fn execute(
+        &self,
+        target: &Writable,
+        env: &Env<'_>,
+        given: &Given<'_>,
+    ) -> Result<Changes, SqlError> {
+        let mut builder = BatchBuilder::new();
+        let runs = env.snapshot.runs(target.def.id);
+        let Found { weights, old, values } = match &self.source {
+            Source::Access(access, scalars) => {
+                let hits = access.hits(&target.layout, &runs, given)?;
+                for hit in &hits {
+                    builder.push_from(hit.batch, hit.row, -hit.weight)?;
+                }
+                // A column that is assigned and nowhere looked at is not read.
+                let read = |index| scalars.uses(index) || !self.columns.contains(&index);
+                let old = access::columns(&target.layout, &hits, read);
+                let inputs: Vec<&Vector> = old.iter().collect();
+                let values = scalars.eval(&inputs, hits.len(), given)?;
+                Found { weights: hits.iter().map(|hit| hit.weight).collect(), old, values }
+            }
+            Source::Asked(asked) => {
+                let answer = asked.ask(target, env)?;
+                rows::push(target, &answer.old, &vec![-1; answer.rows], &mut builder)?;
+                Found { weights: vec![1; answer.rows], old: answer.old, values: answer.values }
+            }
+        };
+        let mut new = old;
+        for (column, mut values) in self.columns.iter().zip(values) {
+            rows::check_column(&target.def.columns[*column as usize], &target.def, &mut values)?;
+            new[*column as usize] = values;
+        }
+        rows::push(target, &new, &weights, &mut builder)?;
+        let returning = match &self.returning {
+            Some(returning) => Some(returning.eval(&new, &weights, given)?),
+            None => None,
+        };
+        let affected = weights.iter().map(|w| w.unsigned_abs()).sum();
+        let delta = rows::finish(target, &runs, builder)?;
+        Ok(Changes { table: Arc::clone(&target.def), delta, affected, returning })
+    }
+}
+
+fn refuse_clauses(update: &ast::Update) -> Result<(), SqlError> {
+    let refusals = [
+        (update.output.is_some(), "OUTPUT in UPDATE"),
+        (update.or.is_some(), "UPDATE OR"),
+        (!update.order_by.is_empty(), "ORDER BY in UPDATE"),
+        (update.limit.is_some(), "LIMIT in UPDATE"),
+        (matches!(update.from, Some(UpdateTableFromKind::BeforeSet(_))), "FROM before SET in UPDATE"),
+    ];
+    match refusals.iter().find(|(given, _)| *given) {
+        Some((_, what)) => Err(SqlError::unsupported(what)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,301 @@
+//! Parameters of a prepared statement: which there are, and of what type.
+//!
+//! A parameter takes the type of its place, as in PostgreSQL: the column it is compared with or assigned to,
+//! the other operand of its operator, the type it is cast to. The first place that has a type decides. One
+//! that no place tells the type of needs a cast where an expression is compiled.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value, Visit,
+    visit_expressions,
+};
+use zset::{Datum, Type};
+
+use crate::error::{SqlError, SqlState};
+use crate::literal::Literal;
+use crate::{assign, input, sqltype};
+
+/// As many parameters as PostgreSQL's protocol can count.
+const MAX_PARAMETERS: usize = 65_535;
+
+/// The types of parameters `$1`, `$2`, … as far as they are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params {
+    types: Vec<Option<Type>>,
+    /// Those that stand somewhere else than beside a key column alone.
+    assigned: Vec<bool>,
+}
+
+impl Params {
+    /// The types in order; `None` takes a value of any type.
+    pub fn types(&self) -> &[Option<Type>] {
+        &self.types
+    }
+
+    /// The type of parameter `index` (from 0), which an expression cannot do without.
+    pub(crate) fn required(&self, index: usize) -> Result<Type, SqlError> {
+        self.types.get(index).copied().flatten().ok_or_else(|| {
+            let number = index + 1;
+            SqlError::new(
+                SqlState::IndeterminateType,
+                format!("could not determine data type of parameter ${number}"),
+            )
+            .with_hint(format!("write CAST(${number} AS type)"))
+        })
+    }
+
+    /// Says that parameter `index` stands where `ty` is wanted.
+    pub(crate) fn note(&mut self, index: usize, ty: Option<Type>) -> Option<Type> {
+        self.reserve(index);
+        self.assigned[index] = true;
+        let slot = &mut self.types[index];
+        *slot = slot.or(ty);
+        *slot
+    }
+
+    /// Says that parameter `index` is looked for in a key column of type `ty`.
+    pub(crate) fn note_key(&mut self, index: usize, ty: Type) {
+        self.reserve(index);
+        self.types[index].get_or_insert(ty);
+    }
+
+    /// The values given for the parameters, each as its place takes it. One that is only looked for in a key is
+    /// left as it is: there a value that the key cannot hold is no error, it equals nothing.
+    pub fn bind(&self, given: &[(Datum, Type)]) -> Result<Vec<Datum>, SqlError> {
+        if given.len() != self.types.len() {
+            return Err(SqlError::new(
+                SqlState::UndefinedParameter,
+                format!(
+                    "the statement has {} parameters but {} values were given",
+                    self.types.len(),
+                    given.len()
+                ),
+            ));
+        }
+        let places = self.types.iter().zip(&self.assigned);
+        let bound = places.zip(given).map(|((wanted, assigned), (value, from))| {
+            check_lane(value, *from)?;
+            match wanted {
+                Some(wanted) if *assigned => assign::parameter(value, *from, *wanted),
+                _ => Ok(value.clone()),
+            }
+        });
+        bound.collect()
+    }
+
+    fn reserve(&mut self, index: usize) {
+        if self.types.len() <= index {
+            self.types.resize(index + 1, None);
+            self.assigned.resize(index + 1, false);
+        }
+    }
+
+    /// Notes the parameters of an expression whose place wants type `wanted`. `column` tells the type of a column
+    /// reference. Gives the type of the expression where it is plain to see.
+    pub(crate) fn infer(
+        &mut self,
+        expr: &Expr,
+        wanted: Option<Type>,
+        column: &dyn Fn(&Expr) -> Option<Type>,
+    ) -> Result<Option<Type>, SqlError> {
+        let boolean = Some(Type::Bool);
+        Ok(match expr {
+            Expr::Value(value) => match placeholder(&value.value)? {
+                Some(index) => self.note(index, wanted),
+                None => natural(expr),
+            },
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => column(expr),
+            Expr::Nested(inner) => self.infer(inner, wanted, column)?,
+            Expr::UnaryOp { op: UnaryOperator::Not, expr } => self.infer(expr, boolean, column)?.and(boolean),
+            Expr::UnaryOp { expr, .. } => self.infer(expr, wanted, column)?,
+            Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
+                self.infer(left, boolean, column)?;
+                self.infer(right, boolean, column)?;
+                boolean
+            }
+            Expr::BinaryOp { left, op, right } => match op {
+                BinaryOperator::StringConcat => {
+                    self.siblings([left.as_ref(), right], Some(Type::Text), column)?;
+                    Some(Type::Text)
+                }
+                BinaryOperator::Plus
+                | BinaryOperator::Minus
+                | BinaryOperator::Multiply
+                | BinaryOperator::Divide
+                | BinaryOperator::Modulo => self.siblings([left.as_ref(), right], wanted, column)?,
+                _ => {
+                    self.siblings([left.as_ref(), right], None, column)?;
+                    boolean
+                }
+            },
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                self.siblings([left.as_ref(), right], None, column)?;
+                boolean
+            }
+            Expr::Between { expr, low, high, .. } => {
+                self.siblings([expr.as_ref(), low, high], None, column)?;
+                boolean
+            }
+            Expr::InList { expr, list, .. } => {
+                self.siblings(std::iter::once(expr.as_ref()).chain(list), None, column)?;
+                boolean
+            }
+            Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => {
+                self.siblings([expr.as_ref(), pattern], Some(Type::Text), column)?;
+                boolean
+            }
+            Expr::Cast { expr, data_type, .. } => {
+                let ty = sqltype::of(data_type).ok().map(|declared| declared.ty);
+                self.infer(expr, ty, column)?;
+                ty
+            }
+            Expr::Case { operand, conditions, else_result, .. } => {
+                for when in conditions {
+                    match operand {
+                        Some(operand) => self.siblings([operand.as_ref(), &when.condition], None, column)?,
+                        None => self.infer(&when.condition, boolean, column)?,
+                    };
+                }
+                let results = conditions.iter().map(|when| &when.result).chain(else_result.as_deref());
+                self.siblings(results, wanted, column)?
+            }
+            Expr::Function(function) => {
+                let arguments: Vec<&Expr> = match &function.args {
+                    FunctionArguments::List(list) => list.args.iter().filter_map(argument).collect(),
+                    _ => Vec::new(),
+                };
+                let alike = matches!(
+                    function.name.to_string().to_ascii_lowercase().as_str(),
+                    "coalesce" | "nullif" | "greatest" | "least"
+                );
+                if alike {
+                    return self.siblings(arguments, wanted, column);
+                }
+                for argument in arguments {
+                    self.infer(argument, None, column)?;
+                }
+                None
+            }
+            other => {
+                self.note_all(other)?;
+                None
+            }
+        })
+    }
+
+    /// Operands of one type: the first that has one tells the others.
+    fn siblings<'e>(
+        &mut self,
+        operands: impl IntoIterator<Item = &'e Expr>,
+        wanted: Option<Type>,
+        column: &dyn Fn(&Expr) -> Option<Type>,
+    ) -> Result<Option<Type>, SqlError> {
+        let operands: Vec<&Expr> = operands.into_iter().collect();
+        let mut ty = None;
+        for operand in &operands {
+            ty = ty.or(self.infer(operand, None, column)?);
+        }
+        let ty = ty.or(wanted);
+        for operand in &operands {
+            self.infer(operand, ty, column)?;
+        }
+        Ok(ty)
+    }
+
+    /// Notes the parameters anywhere below a node of the syntax tree, without a type.
+    pub(crate) fn note_all(&mut self, node: &impl Visit) -> Result<(), SqlError> {
+        let mut failed = None;
+        let _ = visit_expressions(node, |expr| {
+            if let Expr::Value(value) = expr {
+                match placeholder(&value.value) {
+                    Ok(Some(index)) => {
+                        self.note(index, None);
+                    }
+                    Ok(None) => {}
+                    Err(error) => failed = Some(error),
+                }
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// A value must be of the representation of the type it is said to be of.
+pub(crate) fn check_lane(value: &Datum, ty: Type) -> Result<(), SqlError> {
+    let fits = match value {
+        Datum::Null => true,
+        Datum::Text(_) => ty == Type::Text,
+        Datum::Bytes(_) => ty == Type::Bytes,
+        other => other.lane() == Some(ty.lane()),
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(SqlError::new(
+        SqlState::DatatypeMismatch,
+        format!("a value that was given is not of type {}", input::type_name(ty)),
+    ))
+}
+
+/// The index, from 0, of the parameter that a value is.
+pub(crate) fn placeholder(value: &Value) -> Result<Option<usize>, SqlError> {
+    let Value::Placeholder(text) = value else { return Ok(None) };
+    let number = text.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
+    match number {
+        Some(number @ 1..=MAX_PARAMETERS) => Ok(Some(number - 1)),
+        _ => Err(SqlError::new(SqlState::UndefinedParameter, format!("there is no parameter {text}"))
+            .with_hint("parameters are $1, $2 and so on")),
+    }
+}
+
+fn natural(expr: &Expr) -> Option<Type> {
+    Literal::of(expr).ok().flatten().and_then(|literal| literal.natural_type())
+}
+
+fn argument(argument: &FunctionArg) -> Option<&Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::parse_expression;
+
+    fn inferred(sql: &str, wanted: Option<Type>) -> Vec<Option<Type>> {
+        let mut params = Params::default();
+        let expr = parse_expression(sql).expect("an expression");
+        // Every column is a BIGINT.
+        params.infer(&expr, wanted, &|_| Some(Type::Int64)).expect("parameters");
+        params.types().to_vec()
+    }
+
+    #[test]
+    fn places_tell_types() {
+        let big = Some(Type::Int64);
+        let text = Some(Type::Text);
+        assert_eq!(inferred("$1", Some(Type::Date)), [Some(Type::Date)]);
+        assert_eq!(inferred("a + $1 > $2", None), [big, big]);
+        assert_eq!(inferred("$2 = a AND $1", None), [Some(Type::Bool), big]);
+        assert_eq!(inferred("$1::text || $2", None), [text, text]);
+        assert_eq!(inferred("a BETWEEN $1 AND $2 OR a IN ($3, 4)", None), [big, big, big]);
+        assert_eq!(inferred("CASE WHEN $1 THEN $2 ELSE a END", None), [Some(Type::Bool), big]);
+        assert_eq!(inferred("coalesce($1, a)", None), [big]);
+        assert_eq!(inferred("length($1)", None), [None]);
+        assert_eq!(inferred("$3", None), [None, None, None]);
+    }
+
+    #[test]
+    fn refuses_other_parameters() {
+        let mut params = Params::default();
+        for sql in ["$0", "$70000", "$x"] {
+            let expr = parse_expression(sql).expect("an expression");
+            let state = params.infer(&expr, None, &|_| None).map_err(|e| e.sqlstate());
+            assert_eq!(state, Err("42P02"), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! From text to statements: what the engine is asked to do, each with its place in the text.
+//!
+//! The grammar is sqlparser's PostgreSQL dialect; statements it does not know (`CHECK MATERIALIZED VIEW`,
+//! `EXPLAIN` of a view by name) are read from the tokens before it sees them. What comes out is our own
+//! enum, which has exactly the statements that exist here: anything else is refused by name (0A000), and a
+//! clause that a known statement cannot honour is refused too, never dropped. A whole text is parsed
+//! before its first statement runs, so a syntax error changes nothing.
+
+use std::ops::{ControlFlow, Range};
+
+use datafusion::sql::sqlparser::ast::{self, Query};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use crate::error::{Position, SqlError, SqlState};
+use crate::names;
+use crate::split::{self, Piece};
+
+mod copy;
+mod settings;
+mod translate;
+
+pub use copy::{CopyFrom, CopySource, CopyTo, Csv};
+
+/// One statement of a text.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// What it asks for.
+    pub statement: Statement,
+    /// Its bytes in the text, without the semicolon.
+    pub range: Range<usize>,
+    /// Where it begins.
+    pub start: Position,
+}
+
+/// What can be asked of the database.
+#[derive(Clone, Debug)]
+pub enum Statement {
+    /// `SELECT`, `VALUES`, `WITH … SELECT`
+    Query(Box<Query>),
+    /// `INSERT`
+    Insert(Box<ast::Insert>),
+    /// `UPDATE`
+    Update(Box<ast::Update>),
+    /// `DELETE`
+    Delete(Box<ast::Delete>),
+    /// `CREATE TABLE`
+    CreateTable(Box<ast::CreateTable>),
+    /// `CREATE MATERIALIZED VIEW`
+    CreateView(Box<CreateView>),
+    /// `DROP TABLE`, `DROP MATERIALIZED VIEW`
+    Drop(Drop),
+    /// `BEGIN`, `START TRANSACTION`
+    Begin,
+    /// `COMMIT`, `END`
+    Commit,
+    /// `ROLLBACK`
+    Rollback,
+    /// `EXPLAIN`
+    Explain(Explain),
+    /// `CHECK MATERIALIZED VIEW`
+    Check {
+        /// The view.
+        view: String,
+    },
+    /// `COPY … FROM 'file'`
+    CopyFrom(CopyFrom),
+    /// `COPY … TO 'file'`
+    CopyTo(Box<CopyTo>),
+    /// `SHOW TABLES`
+    ShowTables,
+    /// `SET` of a client's setting to the one value it has here: changes nothing.
+    Set {
+        /// The setting.
+        name: String,
+    },
+}
+
+/// `CREATE MATERIALIZED VIEW [IF NOT EXISTS] name [(columns)] AS query`
+#[derive(Clone, Debug)]
+pub struct CreateView {
+    /// The view's name.
+    pub name: String,
+    /// Where the name stands.
+    pub position: Option<Position>,
+    /// An existing relation of the name is no error.
+    pub if_not_exists: bool,
+    /// Names for the query's columns; empty to keep theirs.
+    pub columns: Vec<String>,
+    /// What the view shows.
+    pub query: Query,
+}
+
+/// `DROP … [IF EXISTS] names [CASCADE]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drop {
+    /// Views, otherwise tables.
+    pub views: bool,
+    /// The relations' names, each with its place.
+    pub names: Vec<(String, Option<Position>)>,
+    /// A name that does not exist is no error.
+    pub if_exists: bool,
+    /// Drop what depends on them too.
+    pub cascade: bool,
+}
+
+/// What `EXPLAIN` explains.
+#[derive(Clone, Debug)]
+pub enum Explain {
+    /// A view, by name.
+    View(String),
+    /// A statement.
+    Statement(Box<Statement>),
+}
+
+impl Statement {
+    /// The words the statement begins with, for messages and command tags.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Statement::Query(_) => "SELECT",
+            Statement::Insert(_) => "INSERT",
+            Statement::Update(_) => "UPDATE",
+            Statement::Delete(_) => "DELETE",
+            Statement::CreateTable(_) => "CREATE TABLE",
+            Statement::CreateView(_) => "CREATE MATERIALIZED VIEW",
+            Statement::Drop(drop) if drop.views => "DROP MATERIALIZED VIEW",
+            Statement::Drop(_) => "DROP TABLE",
+            Statement::Begin => "BEGIN",
+            Statement::Commit => "COMMIT",
+            Statement::Rollback => "ROLLBACK",
+            Statement::Explain(_) => "EXPLAIN",
+            Statement::Check { .. } => "CHECK MATERIALIZED VIEW",
+            Statement::CopyFrom(_) | Statement::CopyTo(_) => "COPY",
+            Statement::ShowTables => "SHOW TABLES",
+            Statement::Set { .. } => "SET",
+        }
+    }
+
+    /// The relations that the statement names, wherever they stand in it. Names that mean something else there,
+    /// such as those of a WITH, are among them.
+    pub fn relations(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut note = |name: &ast::ObjectName| {
+            found.extend(names::relation(name));
+            ControlFlow::<()>::Continue(())
+        };
+        let _ = match self {
+            Statement::Query(query) => ast::visit_relations(query.as_ref(), &mut note),
+            Statement::Insert(insert) => ast::visit_relations(insert.as_ref(), &mut note),
+            Statement::Update(update) => ast::visit_relations(update.as_ref(), &mut note),
+            Statement::Delete(delete) => ast::visit_relations(delete.as_ref(), &mut note),
+            Statement::CreateView(create) => ast::visit_relations(&create.query, &mut note),
+            Statement::CopyFrom(copy) => return vec![copy.table.clone()],
+            Statement::CopyTo(copy) => match &copy.source {
+                CopySource::Table { name, .. } => return vec![name.clone()],
+                CopySource::Query(query) => ast::visit_relations(query.as_ref(), &mut note),
+            },
+            Statement::Explain(Explain::Statement(inner)) => return inner.relations(),
+            Statement::Check { view } | Statement::Explain(Explain::View(view)) => return vec![view.clone()],
+            _ => return found,
+        };
+        found
+    }
+}
+
+/// The statements of a text, in order.
+pub fn parse(text: &str) -> Result<Vec<Parsed>, SqlError> {
+    split::pieces(text)?
+        .into_iter()
+        .map(|piece| {
+            let (range, start, end) = (piece.range.clone(), piece.start, piece.end);
+            let statement = parse_piece(piece).map_err(|error| at_end(error, start, end))?;
+            Ok(Parsed { statement, range, start })
+        })
+        .collect()
+}
+
+/// The one statement of a text.
+pub fn parse_one(text: &str) -> Result<Statement, SqlError> {
+    let mut statements = parse(text)?;
+    match (statements.pop(), statements.is_empty()) {
+        (Some(parsed), true) => Ok(parsed.statement),
+        (None, _) => Err(SqlError::new(SqlState::SyntaxError, "there is no statement in the text")),
+        (Some(parsed), false) => Err(SqlError::new(
+            SqlState::SyntaxError,
+            "cannot insert multiple commands into a prepared statement",
+        )
+        .at(Some(parsed.start))),
+    }
+}
+
+/// A scalar expression alone, such as the text of a column's default.
+pub fn parse_expression(text: &str) -> Result<ast::Expr, SqlError> {
+    let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text)?;
+    let expr = parser.parse_expr()?;
+    expect_end(&mut parser)?;
+    Ok(expr)
+}
+
+/// An error that names no place ran into the end of its statement, or concerns the whole of it.
+fn at_end(error: SqlError, start: Position, end: Position) -> SqlError {
+    let ran_out = error.state == SqlState::SyntaxError && error.message.contains("found: EOF");
+    error.at(Some(if ran_out { end } else { start }))
+}
+
+fn parse_piece(piece: Piece) -> Result<Statement, SqlError> {
+    let words: Vec<&TokenWithSpan> =
+        piece.tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
+    let keyword = |at: usize| match words.get(at).map(|t| &t.token) {
+        Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
+        _ => String::new(),
+    };
+    match keyword(0).as_str() {
+        "CHECK" => check(piece.tokens),
+        "EXPLAIN" => {
+            let named = keyword(1) == "MATERIALIZED" || words.len() == 2;
+            explain(piece, named).map(Statement::Explain)
+        }
+        "ABORT" if words.len() == 1 => Ok(Statement::Rollback),
+        _ => {
+            let mut parser = parser(piece.tokens);
+            let statement = parser.parse_statement()?;
+            expect_end(&mut parser)?;
+            translate::statement(statement)
+        }
+    }
+}
+
+fn parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
+    Parser::new(&PostgreSqlDialect {}).with_tokens_with_locations(tokens)
+}
+
+fn expect_end(parser: &mut Parser<'_>) -> Result<(), SqlError> {
+    let next = parser.peek_token();
+    match next.token {
+        Token::EOF | Token::SemiColon => Ok(()),
+        _ => Ok(parser.expected("end of statement", next)?),
+    }
+}
+
+/// `CHECK MATERIALIZED VIEW name`
+fn check(tokens: Vec<TokenWithSpan>) -> Result<Statement, SqlError> {
+    let mut parser = parser(tokens);
+    parser.advance_token();
+    parser.expect_keywords(&[Keyword::MATERIALIZED, Keyword::VIEW])?;
+    Ok(Statement::Check { view: relation_alone(&mut parser)? })
+}
+
+/// `EXPLAIN [MATERIALIZED VIEW] name` if `named`, else `EXPLAIN statement`.
+fn explain(piece: Piece, named: bool) -> Result<Explain, SqlError> {
+    let first = piece.tokens.iter().position(|t| matches!(t.token, Token::Word(_))).unwrap_or_default();
+    let mut rest = piece.tokens;
+    let rest = rest.split_off(first + 1);
+    if named {
+        let mut parser = parser(rest);
+        if parser.parse_keyword(Keyword::MATERIALIZED) {
+            parser.expect_keyword(Keyword::VIEW)?;
+        }
+        return relation_alone(&mut parser).map(Explain::View);
+    }
+    let mut options = parser(rest.clone());
+    let option = options.parse_one_of_keywords(&[Keyword::ANALYZE, Keyword::VERBOSE]);
+    let parenthesized = options.peek_token().token == Token::LParen
+        && !matches!(options.peek_nth_token(1).token, Token::Word(ref w) if is_query_word(w.keyword))
+        && options.peek_nth_token(1).token != Token::LParen;
+    if option.is_some() || parenthesized {
+        return Err(SqlError::unsupported("EXPLAIN with options")
+            .with_hint("write EXPLAIN and the statement, or EXPLAIN and a view's name"));
+    }
+    let inner = Piece { tokens: rest, ..piece };
+    let statement = parse_piece(inner)?;
+    match statement {
+        Statement::Query(_)
+        | Statement::Insert(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::CreateView(_) => Ok(Explain::Statement(Box::new(statement))),
+        other => Err(SqlError::unsupported(format!("EXPLAIN {}", other.name()))),
+    }
+}
+
+fn is_query_word(keyword: Keyword) -> bool {
+    matches!(keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES)
+}
+
+fn relation_alone(parser: &mut Parser<'_>) -> Result<String, SqlError> {
+    let name = parser.parse_object_name(false).map_err(expected_name)?;
+    expect_end(parser)?;
+    names::relation(&name)
+}
+
+fn expected_name(error: ParserError) -> SqlError {
+    SqlError::from(error).with_hint("the name of a materialized view must stand here")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Statements that are read, and statements that are refused, each by its name and place.
+
+use super::*;
+
+fn names(text: &str) -> Vec<&'static str> {
+    parse(text).expect("statements").iter().map(|p| p.statement.name()).collect()
+}
+
+fn refused(text: &str) -> (String, String, Option<(u32, u32)>) {
+    let error = parse(text).expect_err("an error");
+    (error.sqlstate().to_string(), error.message, error.position.map(|p| (p.line, p.column)))
+}
+
+#[test]
+fn reads_every_statement() {
+    let text =
+        "SELECT 1; insert into t values (1); UPDATE t SET a = 1; DELETE FROM t; CREATE TABLE t (a int);
+        CREATE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1; DROP TABLE IF EXISTS t, u CASCADE;
+        DROP MATERIALIZED VIEW v; BEGIN; START TRANSACTION ISOLATION LEVEL READ COMMITTED; COMMIT; END;
+        ROLLBACK; ABORT; EXPLAIN SELECT 1; EXPLAIN v; EXPLAIN MATERIALIZED VIEW v; CHECK MATERIALIZED VIEW v;
+        COPY t FROM 'x' (FORMAT csv, HEADER); COPY (SELECT 1) TO 'y' WITH CSV HEADER; SHOW TABLES;
+        SET client_encoding TO 'UTF8'; SET TIME ZONE 'UTC'; VALUES (1), (2);";
+    assert_eq!(names(text).len(), 24);
+    assert_eq!(names(" ; -- nothing\n ;"), [] as [&str; 0]);
+}
+
+#[test]
+fn knows_where_each_begins() {
+    let parsed = parse("SELECT 1;\n  SELECT 2").expect("statements");
+    assert_eq!(parsed[1].range, 12..20);
+    assert_eq!(parsed[1].start, Position { line: 2, column: 3 });
+}
+
+#[test]
+fn folds_names() {
+    let statement = parse_one("DROP TABLE Foo, \"Foo\", public.Bar").expect("a statement");
+    let Statement::Drop(drop) = statement else { panic!("a DROP") };
+    assert_eq!(drop.names.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>(), ["foo", "Foo", "bar"]);
+    let Statement::Check { view } = parse_one("check materialized view \"V\"").expect("a statement") else {
+        panic!("a CHECK")
+    };
+    assert_eq!(view, "V");
+}
+
+#[test]
+fn reads_copy_options() {
+    let text =
+        "COPY t (a, B) FROM '/x.csv' WITH (FORMAT csv, HEADER true, DELIMITER ';', NULL '-', QUOTE '''')";
+    let Statement::CopyFrom(copy) = parse_one(text).expect("a statement") else { panic!("a COPY") };
+    assert_eq!(copy.columns, ["a", "b"]);
+    let csv = Csv { header: true, delimiter: b';', quote: b'\'', escape: b'\'', null: "-".into() };
+    assert_eq!(copy.csv, csv);
+    for bad in
+        ["COPY t FROM 'x'", "COPY t FROM STDIN", "COPY t TO 'x' (FORMAT binary)", "COPY t TO PROGRAM 'x'"]
+    {
+        assert_eq!(refused(bad).0, "0A000", "{bad}");
+    }
+}
+
+#[test]
+fn syntax_errors_have_a_place() {
+    assert_eq!(refused("SELECT 1;\nSELEC 2").2, Some((2, 1)));
+    assert_eq!(refused("SELECT FROM WHERE").0, "42601");
+    assert_eq!(refused("INSERT INTO t VALUES (1").2, Some((1, 24)));
+    assert_eq!(refused("EXPLAIN SELEC 1").2, Some((1, 9)));
+    assert_eq!(refused("SELECT 1 1").0, "42601");
+    assert_eq!(refused("CHECK VIEW v").2, Some((1, 7)));
+    assert_eq!(refused("SELECT 'x").0, "42601");
+}
+
+#[test]
+fn refuses_by_name() {
+    let cases = [
+        ("ALTER TABLE t ADD COLUMN a int", "ALTER TABLE"),
+        ("CREATE VIEW v AS SELECT 1", "CREATE VIEW"),
+        ("CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1", "CREATE OR REPLACE MATERIALIZED VIEW"),
+        ("CREATE INDEX i ON t (a)", "CREATE INDEX"),
+        ("DROP VIEW v", "DROP VIEW"),
+        ("DROP INDEX v", "DROP INDEX"),
+        ("TRUNCATE t", "TRUNCATE"),
+        ("SAVEPOINT s", "SAVEPOINT"),
+        ("BEGIN ISOLATION LEVEL SERIALIZABLE", "ISOLATION LEVEL SERIALIZABLE"),
+        ("EXPLAIN ANALYZE SELECT 1", "EXPLAIN with options"),
+        ("EXPLAIN (ANALYZE) SELECT 1", "EXPLAIN with options"),
+        ("SET work_mem = '1GB'", "\"work_mem\""),
+        ("SET timezone = 'Europe/Berlin'", "europe/berlin"),
+        ("SELECT 1 FOR UPDATE", "FOR UPDATE"),
+        ("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x", "WITH before INSERT"),
+        ("DROP TABLE a.b", "qualified name"),
+    ];
+    for (text, named) in cases {
+        let (state, message, position) = refused(text);
+        assert_eq!(state, "0A000", "{text}");
+        assert!(message.contains(named), "{text}: {message}");
+        assert!(position.is_some(), "{text}");
+    }
+}
+
+#[test]
+fn one_statement_where_one_is_asked_for() {
+    assert!(parse_one("SELECT 1; SELECT 2").is_err());
+    assert!(parse_one("").is_err());
+    assert!(parse_expression("a + 1").is_ok());
+    assert!(parse_expression("a + 1 b").is_err());
+}
+
+#[test]
+fn nesting_has_a_limit() {
+    let deep = format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000));
+    assert_eq!(refused(&deep).0, "54000");
+}

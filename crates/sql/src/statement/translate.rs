@@ -1,0 +1,143 @@
+//! The parser's statements to ours. Clauses of other databases that the grammar lets through are refused here
+//! by name; clauses of `CREATE TABLE` and of the three writing statements are checked where those are bound.
+
+use datafusion::sql::sqlparser::ast::{
+    self, ObjectType, Query, SetExpr, TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
+};
+
+use super::{CreateView, Drop, Statement, copy, settings};
+use crate::error::SqlError;
+use crate::names;
+
+pub(super) fn statement(statement: ast::Statement) -> Result<Statement, SqlError> {
+    use ast::Statement as S;
+    match statement {
+        S::Query(query) => Ok(Statement::Query(checked(query)?)),
+        S::Insert(insert) => Ok(Statement::Insert(Box::new(insert))),
+        S::Update(update) => Ok(Statement::Update(Box::new(update))),
+        S::Delete(delete) => Ok(Statement::Delete(Box::new(delete))),
+        S::CreateTable(table) => Ok(Statement::CreateTable(Box::new(table))),
+        S::CreateView(view) => create_view(view),
+        S::Drop { object_type, if_exists, names, cascade, .. } => {
+            drop(object_type, if_exists, &names, cascade)
+        }
+        S::StartTransaction { modes, modifier: None, .. } => {
+            modes.iter().try_for_each(transaction_mode)?;
+            Ok(Statement::Begin)
+        }
+        S::Commit { chain: false, modifier: None, .. } => Ok(Statement::Commit),
+        S::Rollback { chain: false, savepoint: None } => Ok(Statement::Rollback),
+        S::Copy { source, to, target, options, legacy_options, .. } => {
+            copy::copy(source, to, target, options, legacy_options)
+        }
+        S::Set(set) => settings::set(&set),
+        S::ShowTables {
+            terse: false,
+            history: false,
+            extended: false,
+            full: false,
+            external: false,
+            show_options,
+        } if show_options.show_in.is_none() && show_options.filter_position.is_none() => {
+            Ok(Statement::ShowTables)
+        }
+        other => Err(refusal(&other)),
+    }
+}
+
+/// Names the statement by its leading words.
+fn refusal(statement: &ast::Statement) -> SqlError {
+    let text = statement.to_string();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_uppercase()).take_while(|word| !word.is_empty()).take(3).collect();
+    let error = SqlError::unsupported(words.join(" "));
+    match statement {
+        ast::Statement::Truncate(_) => error.with_hint("write DELETE FROM with the table's name"),
+        ast::Statement::Merge(_) => error.with_hint("write INSERT … ON CONFLICT"),
+        ast::Statement::AlterTable(_) => error.with_hint("create another table and copy the rows into it"),
+        _ => error,
+    }
+}
+
+/// A query must only read, and what it cannot lock it must not claim to.
+fn checked(query: Box<Query>) -> Result<Box<Query>, SqlError> {
+    match query.body.as_ref() {
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+            return Err(SqlError::unsupported("WITH before INSERT, UPDATE or DELETE")
+                .with_hint("write the query inside the statement, in INSERT … SELECT or in a subquery"));
+        }
+        _ => {}
+    }
+    match query.locks.first() {
+        Some(lock) => Err(SqlError::unsupported(lock)
+            .with_hint("leave it out: a transaction whose rows another one changed is refused at COMMIT")),
+        None => Ok(query),
+    }
+}
+
+fn create_view(view: ast::CreateView) -> Result<Statement, SqlError> {
+    let position = names::position(&view.name);
+    let refuse =
+        |what: &str| Err(SqlError::unsupported(format!("{what} of CREATE MATERIALIZED VIEW")).at(position));
+    if !view.materialized {
+        return Err(SqlError::unsupported("CREATE VIEW")
+            .at(position)
+            .with_hint("write CREATE MATERIALIZED VIEW: it is never stale"));
+    }
+    if view.or_replace || view.or_alter {
+        return Err(SqlError::unsupported("CREATE OR REPLACE MATERIALIZED VIEW")
+            .at(position)
+            .with_hint("drop the view first"));
+    }
+    if view.options != ast::CreateTableOptions::None {
+        return refuse("the WITH options");
+    }
+    if view.temporary || view.secure || view.copy_grants || view.with_no_schema_binding {
+        return refuse("TEMPORARY or SECURE");
+    }
+    if !view.cluster_by.is_empty() || view.comment.is_some() || view.to.is_some() || view.params.is_some() {
+        return refuse("the options");
+    }
+    if view.columns.iter().any(|c| c.data_type.is_some() || c.options.is_some()) {
+        return refuse("types and options in the column list");
+    }
+    Ok(Statement::CreateView(Box::new(CreateView {
+        name: names::relation(&view.name)?,
+        position,
+        if_not_exists: view.if_not_exists,
+        columns: view.columns.iter().map(|c| names::fold(&c.name)).collect(),
+        query: *checked(view.query)?,
+    })))
+}
+
+fn drop(
+    object_type: ObjectType,
+    if_exists: bool,
+    names: &[ast::ObjectName],
+    cascade: bool,
+) -> Result<Statement, SqlError> {
+    let views = match object_type {
+        ObjectType::Table => false,
+        ObjectType::MaterializedView => true,
+        ObjectType::View => {
+            return Err(SqlError::unsupported("DROP VIEW").with_hint("write DROP MATERIALIZED VIEW"));
+        }
+        other => return Err(SqlError::unsupported(format!("DROP {other}"))),
+    };
+    let names = names.iter().map(|name| Ok((names::relation(name)?, names::position(name))));
+    Ok(Statement::Drop(Drop { views, names: names.collect::<Result<_, SqlError>>()?, if_exists, cascade }))
+}
+
+/// A transaction reads one snapshot, which is what REPEATABLE READ promises and more than the lesser levels do.
+fn transaction_mode(mode: &TransactionMode) -> Result<(), SqlError> {
+    match mode {
+        TransactionMode::AccessMode(TransactionAccessMode::ReadWrite)
+        | TransactionMode::IsolationLevel(
+            TransactionIsolationLevel::ReadUncommitted
+            | TransactionIsolationLevel::ReadCommitted
+            | TransactionIsolationLevel::RepeatableRead
+            | TransactionIsolationLevel::Snapshot,
+        ) => Ok(()),
+        other => Err(SqlError::unsupported(format!("the transaction mode {other}"))),
+    }
+}
