@@ -1,1 +1,60 @@
-//! Placeholder.
+//! Gnitz, embedded: a SQL database whose materialized views are never stale.
+//!
+//! ```
+//! # fn main() -> gnitz::Result<()> {
+//! let database = gnitz::Database::in_memory()?;
+//! let session = database.session();
+//! session.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)")?;
+//! session.execute("CREATE MATERIALIZED VIEW v AS SELECT SUM(n) AS total FROM t")?;
+//! session.execute("INSERT INTO t VALUES (1, 20), (2, 22)")?;
+//! println!("{}", session.query("SELECT total FROM v")?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Database`] is the way in; a [`Session`] runs statements; [`Database::subscribe`] follows a view commit by
+//! commit; [`Session::appender`] loads in bulk. Everything that fails is an [`Error`] with PostgreSQL's SQLSTATE.
+//!
+//! Inside, a commit makes the next [`Version`](version::Version) of the database from the last and publishes it once
+//! it is durable (`engine`); a snapshot is one of them, perhaps with a transaction's own changes (`snapshot`,
+//! `transaction`); the catalog is a value that changes with the manifest (`catalog`, `maintenance`).
+
+mod appender;
+mod apply;
+mod catalog;
+mod catalog_text;
+mod check;
+mod clock;
+mod copy;
+mod csv;
+mod database;
+mod definition;
+mod describe;
+mod engine;
+mod error;
+mod execute;
+mod handle;
+mod maintenance;
+mod mode;
+mod outcome;
+mod relation;
+mod rows;
+mod session;
+mod snapshot;
+mod subscribe;
+mod sync;
+mod system;
+mod transaction;
+mod version;
+mod view;
+
+pub use appender::Appender;
+pub use mode::Status;
+pub use database::{Builder, Database};
+pub use error::{Error, Result};
+pub use outcome::{Outcome, QueryResult, Value};
+pub use session::{CancelHandle, Session, Statement, Transaction};
+pub use sql::{Position, Split, SqlError, SqlState, split};
+pub use storage::{Fs, Sync};
+pub use subscribe::{Delta, Subscription};
+pub use zset::{Datum, Interval, Type};

@@ -1,0 +1,62 @@
+//! The bulk path into a table: rows are encoded as they come, sorted, and committed as one epoch at each flush.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use zset::Datum;
+
+use crate::error::{Error, Result};
+use crate::mode::Core;
+use crate::rows::Gather;
+
+/// Adds rows to one table, around SQL. Nothing is visible before [`Appender::flush`]; rows that are not flushed
+/// when it drops are forgotten. After an error of an `append` method, make a new one.
+///
+/// Inside an explicit transaction of its session, a flush adds the rows to that transaction instead.
+pub struct Appender {
+    core: Arc<Core>,
+    gathered: Gather,
+}
+
+impl Appender {
+    pub(crate) fn new(core: Arc<Core>, gathered: Gather) -> Appender {
+        Appender { core, gathered }
+    }
+
+    /// Adds the rows of a batch that has the table's columns in the table's order. Arrow types that differ from
+    /// the columns' are converted as an assignment converts.
+    pub fn append_batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.gathered.add_batch(batch)
+    }
+
+    /// Adds a row: one value for each column, in the representation of its type (see [`Datum`]).
+    pub fn append_row(&mut self, row: &[Datum]) -> Result<()> {
+        self.gathered.add_row(row)
+    }
+
+    /// How many rows wait for the next flush.
+    pub fn pending(&self) -> u64 {
+        self.gathered.rows()
+    }
+
+    /// Commits what was appended, all of it or nothing, and returns how many rows that are. After an error the
+    /// rows are forgotten.
+    pub fn flush(&mut self) -> Result<u64> {
+        flush(&self.core, &mut self.gathered)
+    }
+}
+
+/// Adds what was gathered to the session's transaction, or commits it if none is open.
+pub(crate) fn flush(core: &Core, gathered: &mut Gather) -> Result<u64> {
+    let rows = gathered.rows();
+    let batch = gathered.take()?;
+    let relation = gathered.relation();
+    core.write(|work| {
+        let current = work.relation(relation.name())?;
+        if current.id() != relation.id() {
+            return Err(Error::UndefinedTable { name: relation.name().to_string() });
+        }
+        work.load(&current, batch)
+    })?;
+    Ok(rows)
+}

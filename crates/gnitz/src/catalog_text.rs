@@ -1,0 +1,340 @@
+//! The catalog as text: what the manifest keeps of it, and what a person can read of a broken database.
+//!
+//! One statement a line: a word, then numbers, words and strings in double quotes (with `\\`, `\"` and `\n`). A
+//! `column` line belongs to the relation above it. Reading verifies everything that later code relies on: types
+//! and keys of relations, that views read what exists and have their sink in the circuit, and the circuit and
+//! the program themselves.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use circuit::{Circuit, Program};
+use sql::{ColumnDef, TableDef, TableKind};
+use zset::{CollectionId, ColumnType, Schema, Secret, Type};
+
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::relation::{Relation, View};
+
+/// The version of the text; a reader refuses others.
+const FORMAT: u32 = 1;
+
+/// Writes the catalog.
+pub(crate) fn print(catalog: &Catalog) -> String {
+    let mut text = format!("gnitz-catalog {FORMAT}\nnext {}\n", catalog.next);
+    for relation in catalog.stored() {
+        print_relation(&mut text, relation);
+    }
+    let (circuit, program) = (catalog.circuit.to_string(), catalog.program.to_string());
+    let _ = writeln!(text, "circuit {}", quote(&circuit));
+    let _ = writeln!(text, "program {}", quote(&program));
+    text.push_str("end\n");
+    text
+}
+
+/// Reads what [`print()`] wrote; an empty text is the catalog of a new database.
+pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
+    let mut catalog = Catalog::empty(secret)?;
+    if text.is_empty() {
+        return Ok(catalog);
+    }
+    let mut lines = text.lines().map(Line::split);
+    let mut head = lines.next().ok_or_else(|| broken("it is empty"))??;
+    head.expect("gnitz-catalog")?;
+    let format: u32 = head.number()?;
+    if format != FORMAT {
+        return Err(broken(format!("format {format} is not the format {FORMAT} of this version")));
+    }
+    let mut open: Option<Draft> = None;
+    let mut ended = false;
+    for line in lines {
+        let mut line = line?;
+        let word = line.word()?;
+        if matches!(word.as_str(), "table" | "view" | "circuit")
+            && let Some(draft) = open.take()
+        {
+            catalog.insert(draft.finish(secret)?);
+        }
+        match word.as_str() {
+            "next" => catalog.next = line.number()?,
+            "table" => open = Some(Draft::new(TableKind::Table, &mut line)?),
+            "view" => open = Some(Draft::new(TableKind::View, &mut line)?),
+            "circuit" => catalog.circuit = parse_part::<Circuit>("circuit", &line.string()?)?,
+            "program" => catalog.program = parse_part::<Program>("program", &line.string()?)?,
+            "end" => ended = true,
+            _ => open.as_mut().ok_or_else(|| broken(format!("{word} outside of a relation")))?.read(&word, &mut line)?,
+        }
+    }
+    if !ended {
+        return Err(broken("it does not end"));
+    }
+    verify(&catalog)?;
+    Ok(catalog)
+}
+
+fn print_relation(text: &mut String, relation: &Relation) {
+    let def = &relation.def;
+    let kind = if def.kind == TableKind::View { "view" } else { "table" };
+    let _ = writeln!(text, "{kind} {} {}", def.id.0, quote(&def.name));
+    for column in &def.columns {
+        let null = if column.ty.nullable { "null" } else { "not-null" };
+        let _ = write!(text, "column {} {} {null}", quote(&column.name), quote(&column.ty.ty.to_string()));
+        if let Some(limit) = column.max_len {
+            let _ = write!(text, " max {limit}");
+        }
+        if let Some(default) = &column.default {
+            let _ = write!(text, " default {}", quote(default));
+        }
+        text.push('\n');
+    }
+    print_numbers(text, "primary", def.primary_key.iter().copied());
+    print_numbers(text, "key", def.schema.key.iter().copied());
+    if let Some(view) = &relation.view {
+        let _ = writeln!(text, "query {}", quote(&view.query));
+        let _ = writeln!(text, "logical {}", quote(&view.logical));
+        print_numbers(text, "sources", view.sources.iter().map(|id| id.0));
+    }
+}
+
+fn print_numbers(text: &mut String, word: &str, numbers: impl Iterator<Item = u32>) {
+    text.push_str(word);
+    for number in numbers {
+        let _ = write!(text, " {number}");
+    }
+    text.push('\n');
+}
+
+fn parse_part<T: FromStr>(what: &str, text: &str) -> Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| broken(format!("{what}: {error}")))
+}
+
+/// What the rest of the engine takes for granted of a catalog that was read.
+fn verify(catalog: &Catalog) -> Result<()> {
+    catalog.circuit.verify().map_err(|error| broken(format!("circuit: {error}")))?;
+    catalog.program.verify().map_err(|error| broken(format!("program: {error}")))?;
+    for relation in catalog.stored() {
+        let Some(view) = &relation.view else { continue };
+        let name = relation.name();
+        let sink = catalog.circuit.sink_of(relation.id());
+        let node = sink.ok_or_else(|| broken(format!("view {name} is not in the circuit")))?;
+        if catalog.circuit.node(node).schema != relation.def.schema {
+            return Err(broken(format!("view {name} and its circuit differ in schema")));
+        }
+        if view.sources.iter().any(|&source| catalog.by_id(source).is_none()) {
+            return Err(broken(format!("view {name} reads what does not exist")));
+        }
+    }
+    if catalog.collections().iter().any(|id| id.0 >= catalog.next) {
+        return Err(broken("a collection's number is not below the next"));
+    }
+    Ok(())
+}
+
+/// A relation whose lines are being read.
+struct Draft {
+    def: TableDef,
+    view: Option<View>,
+}
+
+impl Draft {
+    fn new(kind: TableKind, line: &mut Line) -> Result<Draft> {
+        let id = CollectionId(line.number()?);
+        let name = line.string()?;
+        let schema = Schema { columns: Vec::new(), key: Vec::new() };
+        let view = (kind == TableKind::View).then(|| View {
+            query: String::new(),
+            logical: String::new(),
+            sources: Vec::new(),
+        });
+        let def = TableDef { id, name, kind, columns: Vec::new(), primary_key: Vec::new(), schema };
+        Ok(Draft { def, view })
+    }
+
+    fn read(&mut self, word: &str, line: &mut Line) -> Result<()> {
+        match (word, &mut self.view) {
+            ("column", _) => {
+                let column = read_column(line)?;
+                self.def.schema.columns.push(column.ty);
+                self.def.columns.push(column);
+            }
+            ("primary", _) => self.def.primary_key = line.numbers()?,
+            ("key", _) => self.def.schema.key = line.numbers()?,
+            ("query", Some(view)) => view.query = line.string()?,
+            ("logical", Some(view)) => view.logical = line.string()?,
+            ("sources", Some(view)) => view.sources = line.numbers()?.into_iter().map(CollectionId).collect(),
+            _ => return Err(broken(format!("unknown line {word}"))),
+        }
+        Ok(())
+    }
+
+    fn finish(self, secret: Secret) -> Result<Relation> {
+        let columns = self.def.columns.len() as u32;
+        let mut keys = self.def.primary_key.iter().chain(&self.def.schema.key);
+        if keys.any(|&column| column >= columns) {
+            return Err(broken(format!("{} has a key column that does not exist", self.def.name)));
+        }
+        Ok(Relation::new(self.def, self.view, secret))
+    }
+}
+
+fn read_column(line: &mut Line) -> Result<ColumnDef> {
+    let name = line.string()?;
+    let text = line.string()?;
+    let ty = text.parse::<Type>().map_err(|_| broken(format!("unknown type {text}")))?;
+    let nullable = match line.word()?.as_str() {
+        "null" => true,
+        "not-null" => false,
+        other => return Err(broken(format!("{other} in the place of null or not-null"))),
+    };
+    let mut column = ColumnDef::new(name, ColumnType { ty, nullable });
+    while !line.is_empty() {
+        match line.word()?.as_str() {
+            "max" => column.max_len = Some(line.number()?),
+            "default" => column.default = Some(line.string()?),
+            other => return Err(broken(format!("unknown property {other} of a column"))),
+        }
+    }
+    Ok(column)
+}
+
+/// The tokens of a line, taken from the front.
+struct Line {
+    tokens: std::vec::IntoIter<Token>,
+}
+
+enum Token {
+    Word(String),
+    Text(String),
+}
+
+impl Line {
+    fn split(text: &str) -> Result<Line> {
+        let mut tokens = Vec::new();
+        let mut chars = text.chars().peekable();
+        while let Some(&first) = chars.peek() {
+            if first == ' ' {
+                chars.next();
+            } else if first == '"' {
+                chars.next();
+                tokens.push(Token::Text(unquote(&mut chars)?));
+            } else {
+                let mut word = String::new();
+                while let Some(c) = chars.next_if(|&c| c != ' ') {
+                    word.push(c);
+                }
+                tokens.push(Token::Word(word));
+            }
+        }
+        Ok(Line { tokens: tokens.into_iter() })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tokens.len() == 0
+    }
+
+    fn word(&mut self) -> Result<String> {
+        match self.tokens.next() {
+            Some(Token::Word(word)) => Ok(word),
+            _ => Err(broken("a word is missing")),
+        }
+    }
+
+    fn string(&mut self) -> Result<String> {
+        match self.tokens.next() {
+            Some(Token::Text(text)) => Ok(text),
+            _ => Err(broken("a string is missing")),
+        }
+    }
+
+    fn expect(&mut self, word: &str) -> Result<()> {
+        if self.word()? == word { Ok(()) } else { Err(broken(format!("{word} is missing"))) }
+    }
+
+    fn number(&mut self) -> Result<u32> {
+        self.word()?.parse().map_err(|_| broken("a number is missing"))
+    }
+
+    fn numbers(&mut self) -> Result<Vec<u32>> {
+        let mut numbers = Vec::new();
+        while !self.is_empty() {
+            numbers.push(self.number()?);
+        }
+        Ok(numbers)
+    }
+}
+
+fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\r', "\\r"))
+}
+
+/// Reads a string from behind its opening quote.
+fn unquote(chars: &mut impl Iterator<Item = char>) -> Result<String> {
+    let mut text = String::new();
+    loop {
+        match chars.next().ok_or_else(|| broken("a string does not end"))? {
+            '"' => return Ok(text),
+            '\\' => match chars.next() {
+                Some('n') => text.push('\n'),
+                Some('r') => text.push('\r'),
+                Some(c @ ('"' | '\\')) => text.push(c),
+                _ => return Err(broken("an unknown escape in a string")),
+            },
+            c => text.push(c),
+        }
+    }
+}
+
+fn broken(message: impl Into<String>) -> Error {
+    Error::Catalog { message: message.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> TableDef {
+        let mut name = ColumnDef::new("na\"me", ColumnType { ty: Type::Text, nullable: true });
+        name.max_len = Some(10);
+        name.default = Some("'a\\b\nc'".into());
+        let id = ColumnDef::new("id", ColumnType { ty: Type::Int64, nullable: false });
+        let columns = vec![name, id];
+        let schema = Schema { columns: columns.iter().map(|c| c.ty).collect(), key: vec![1] };
+        TableDef { id: CollectionId(1), name: "t".into(), kind: TableKind::Table, columns, primary_key: vec![1], schema }
+    }
+
+    #[test]
+    fn what_is_printed_is_read_back() {
+        let secret = Secret([7; 16]);
+        let mut catalog = Catalog::empty(secret).unwrap();
+        assert_eq!(catalog.allocate(), CollectionId(1));
+        catalog.insert(Relation::new(table(), None, secret));
+        let text = print(&catalog);
+        let again = parse(&text, secret).unwrap();
+        assert_eq!(again.get("t").unwrap().def, catalog.get("t").unwrap().def);
+        assert_eq!(print(&again), text);
+    }
+
+    #[test]
+    fn what_is_broken_is_refused() {
+        let secret = Secret([7; 16]);
+        let mut catalog = Catalog::empty(secret).unwrap();
+        catalog.next = 2;
+        catalog.insert(Relation::new(table(), None, secret));
+        let text = print(&catalog);
+        for (from, to) in [
+            ("gnitz-catalog 1", "gnitz-catalog 2"),
+            ("next 2", "next 1"),
+            ("key 1", "key 2"),
+            ("BIGINT", "BIGLY"),
+            ("end\n", ""),
+            ("table 1 \"t\"", "table 1 \"t"),
+        ] {
+            let broken = text.replace(from, to);
+            assert_ne!(broken, text, "{from}");
+            assert!(matches!(parse(&broken, secret), Err(Error::Catalog { .. })), "{from}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The database: opening, closing, and the handles that come from it.
+//!
+//! Opening reads the catalog of the last checkpoint, prepares the program it stores, and runs the log's later
+//! epochs through it again. Views and operators come back with their state; nothing is recomputed.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use sql::Planner;
+use storage::{Fs, MemFs, Options, RealFs, Recovered, Store, Sync};
+
+use crate::catalog_text;
+use crate::engine::{Engine, Parts};
+use crate::error::{Error, Result};
+use crate::handle::Handle;
+use crate::session::Session;
+use crate::subscribe::Subscription;
+use crate::sync::lock;
+use crate::version::{Compiled, Version};
+
+/// The planner holds no data and is the same for every database of the process, and making one takes a while.
+static PLANNER: Mutex<Option<Arc<Planner>>> = Mutex::new(None);
+
+/// An open database. Clones are handles of the same one; it closes with the last handle, or by
+/// [`Database::close`].
+#[derive(Clone)]
+pub struct Database {
+    handle: Arc<Handle>,
+}
+
+impl Database {
+    /// Opens the database in a directory, which is made if it is not there.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Database> {
+        Database::builder().open(directory)
+    }
+
+    /// A database that lives as long as its handles.
+    pub fn in_memory() -> Result<Database> {
+        Database::builder().sync(Sync::Off).open_fs(Arc::new(MemFs::new()))
+    }
+
+    /// Opens a database with other settings than the usual.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A session: where statements run. Sessions are independent; each may be used from its own thread.
+    pub fn session(&self) -> Session {
+        Session::new(Arc::clone(&self.handle))
+    }
+
+    /// The changes of a table or view from now on, after its contents.
+    pub fn subscribe(&self, name: &str) -> Result<Subscription> {
+        let (relation, queue) = self.handle.engine.subscribe(name)?;
+        Ok(Subscription::new(relation, queue))
+    }
+
+    /// The epoch that readers see: how many commits there have been.
+    pub fn epoch(&self) -> Result<u64> {
+        Ok(self.handle.engine.published()?.state.epoch)
+    }
+
+    /// Writes everything to shards and begins the log anew. Commits go on meanwhile.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.handle.engine.checkpoint()
+    }
+
+    /// Checkpoints and closes the database, for all handles. What was acknowledged is kept without it too; the next
+    /// start is quicker with it.
+    pub fn close(&self) -> Result<()> {
+        let done = self.handle.engine.checkpoint();
+        self.handle.close();
+        done
+    }
+}
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    options: Options,
+    background: bool,
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder { options: Options::default(), background: true }
+    }
+}
+
+impl Builder {
+    /// What an acknowledged commit survives; [`Sync::Full`] unless said otherwise.
+    pub fn sync(mut self, sync: Sync) -> Builder {
+        self.options.sync = sync;
+        self
+    }
+
+    /// How many bytes of log, or of changes in memory, make a checkpoint due.
+    pub fn checkpoint_bytes(mut self, bytes: u64) -> Builder {
+        self.options.checkpoint_bytes = bytes;
+        self
+    }
+
+    /// At how many bytes a shard file ends and the next one begins.
+    pub fn shard_bytes(mut self, bytes: usize) -> Builder {
+        self.options.shard_bytes = bytes;
+        self
+    }
+
+    /// Checkpoints run within the commit that makes them due, and not on a thread: for tests that must repeat.
+    pub fn inline_maintenance(mut self) -> Builder {
+        self.background = false;
+        self
+    }
+
+    /// The secret of a database that is new: for tests that must repeat.
+    pub fn secret(mut self, secret: [u8; 16]) -> Builder {
+        self.options.secret = Some(zset::Secret(secret));
+        self
+    }
+
+    /// Opens the database in a directory, which is made if it is not there.
+    pub fn open(self, directory: impl AsRef<Path>) -> Result<Database> {
+        let directory = directory.as_ref();
+        let failed = |source| Error::File { path: directory.display().to_string(), source };
+        let fs = RealFs::open(directory).map_err(failed)?;
+        self.open_fs(Arc::new(fs))
+    }
+
+    /// Opens the database on any [`Fs`].
+    pub fn open_fs(self, fs: Arc<dyn Fs>) -> Result<Database> {
+        let (store, recovered) = Store::open(fs, self.options)?;
+        let planner = planner()?;
+        let version = recover(recovered, &planner)?;
+        let engine = Engine::new(Parts { store, planner, background: self.background, version });
+        Ok(Database { handle: Arc::new(Handle::start(engine)?) })
+    }
+}
+
+fn planner() -> Result<Arc<Planner>> {
+    let mut shared = lock(&PLANNER);
+    if let Some(planner) = &*shared {
+        return Ok(Arc::clone(planner));
+    }
+    let failed = |source| Error::File { path: "the planner's threads".to_string(), source };
+    let planner = Arc::new(Planner::new().map_err(failed)?);
+    *shared = Some(Arc::clone(&planner));
+    Ok(planner)
+}
+
+/// The version after the log's last epoch.
+fn recover(recovered: Recovered, planner: &Planner) -> Result<Version> {
+    let catalog = catalog_text::parse(&recovered.catalog, recovered.secret)?;
+    for id in catalog.collections() {
+        if recovered.state.spine(id).is_none() {
+            return Err(Error::Catalog { message: format!("the manifest has no collection {id}") });
+        }
+    }
+    let compiled = Arc::new(Compiled::new(catalog, planner.functions())?);
+    let mut version = Version { number: 0, state: recovered.state, compiled };
+    for (epoch, changes) in recovered.tail {
+        let mut deltas = version.step(&changes, &AtomicBool::new(false))?;
+        deltas.extend(changes);
+        version.state = version.state.with(&deltas, epoch)?;
+    }
+    Ok(version)
+}

@@ -1,0 +1,220 @@
+//! The engine: the one writer, the versions it makes, and how they become visible.
+//!
+//! A commit runs under the writer's lock through *check → circuits → log → next version*, then leaves the lock
+//! and waits until its log record is durable; commits that wait at the same time share one fsync. Only then is its
+//! version published. So the writer always builds on the newest version (the *head*), which may not be durable
+//! yet, and readers only ever see versions that are. Versions are published in the order they were made: whoever
+//! finds its own record durable publishes every earlier version with it, since the log is durable in order.
+//!
+//! Everything before the log record is pure. A step that fails, a key that exists, a row someone else changed:
+//! each leaves the head as it was.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+
+use arc_swap::ArcSwap;
+use sql::Planner;
+use storage::{Lsn, State, Store};
+use zset::{Batch, CollectionId, Deltas};
+
+use crate::apply;
+use crate::error::{Error, Result};
+use crate::relation::Relation;
+use crate::subscribe::Queue;
+use crate::sync::{Alarm, lock};
+use crate::version::{Compiled, Version};
+
+/// What all handles of one open database share.
+pub(crate) struct Engine {
+    /// The files.
+    pub(crate) store: Store,
+    /// SQL to plans.
+    pub(crate) planner: Arc<Planner>,
+    /// Tells the maintenance thread that there is work.
+    pub(crate) alarm: Alarm,
+    /// Held while a checkpoint runs or the catalog changes; always taken before the writer's lock.
+    pub(crate) maintenance: Mutex<()>,
+    /// Whether a thread waits for the alarm; without one, whoever commits does the work.
+    pub(crate) background: bool,
+    head: Mutex<Head>,
+    published: ArcSwap<Version>,
+    publisher: Mutex<Publisher>,
+    closed: AtomicBool,
+}
+
+/// The newest version, and the last record of the log, which it needs to be durable.
+struct Head {
+    version: Arc<Version>,
+    lsn: Option<Lsn>,
+}
+
+/// What an engine is made of.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) planner: Arc<Planner>,
+    pub(crate) background: bool,
+    pub(crate) version: Version,
+}
+
+/// Versions on their way to readers, and who wants to be told of changes.
+#[derive(Default)]
+struct Publisher {
+    pending: VecDeque<Pending>,
+    subscribers: Vec<(CollectionId, Weak<Queue>)>,
+}
+
+struct Pending {
+    version: Arc<Version>,
+    deltas: Deltas,
+}
+
+/// The promise of a version: it is visible once [`Engine::settle`] has returned.
+#[must_use = "a commit is acknowledged only once it is settled"]
+pub(crate) struct Ticket {
+    number: u64,
+    lsn: Option<Lsn>,
+}
+
+impl Engine {
+    /// An engine whose head and published version are the recovered one.
+    pub(crate) fn new(parts: Parts) -> Engine {
+        let version = Arc::new(parts.version);
+        Engine {
+            store: parts.store,
+            planner: parts.planner,
+            alarm: Alarm::default(),
+            maintenance: Mutex::new(()),
+            background: parts.background,
+            head: Mutex::new(Head { version: Arc::clone(&version), lsn: None }),
+            published: ArcSwap::new(version),
+            publisher: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// The newest version that is durable: what readers read.
+    pub(crate) fn published(&self) -> Result<Arc<Version>> {
+        self.check_open()?;
+        Ok(self.published.load_full())
+    }
+
+    /// Becomes the writer, once the one before is done.
+    pub(crate) fn writer(&self) -> Result<Writer<'_>> {
+        let head = lock(&self.head);
+        self.check_open()?;
+        Ok(Writer { engine: self, head })
+    }
+
+    /// Waits until the version is durable, and publishes it with all before it.
+    pub(crate) fn settle(&self, ticket: Ticket) -> Result<()> {
+        if let Some(lsn) = ticket.lsn {
+            self.store.wait_durable(lsn)?;
+        }
+        self.publish(ticket.number);
+        Ok(())
+    }
+
+    /// Begins a subscription: the relation's contents now, and a queue that every later change is pushed into.
+    pub(crate) fn subscribe(&self, name: &str) -> Result<(Arc<Relation>, Arc<Queue>)> {
+        let mut publisher = lock(&self.publisher);
+        let version = self.published()?;
+        let relation = version.compiled.catalog.get(name);
+        let relation = relation.ok_or_else(|| Error::UndefinedTable { name: name.to_string() })?;
+        if relation.def.kind == sql::TableKind::System {
+            return Err(Error::WrongKind { name: name.to_string(), expected: "a table or a materialized view" });
+        }
+        let contents = zset::merge(version.runs(relation.id())?)?;
+        let queue = Arc::new(Queue::new(version.state.epoch, contents));
+        publisher.subscribers.push((relation.id(), Arc::downgrade(&queue)));
+        Ok((Arc::clone(relation), queue))
+    }
+
+    /// Refuses everything from now on, and ends subscriptions.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        for (_, queue) in lock(&self.publisher).subscribers.drain(..) {
+            queue.upgrade().iter().for_each(|queue| queue.end());
+        }
+    }
+
+    /// Whether [`Engine::close`] was called.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    fn publish(&self, number: u64) {
+        let mut publisher = lock(&self.publisher);
+        while publisher.pending.front().is_some_and(|pending| pending.version.number <= number) {
+            let Some(Pending { version, deltas }) = publisher.pending.pop_front() else { break };
+            publisher.tell(&version, &deltas);
+            self.published.store(version);
+        }
+    }
+}
+
+impl Publisher {
+    /// Pushes a version's changes to those who want them, and forgets those who are gone.
+    fn tell(&mut self, version: &Version, deltas: &Deltas) {
+        self.subscribers.retain(|(id, queue)| {
+            let Some(queue) = queue.upgrade() else { return false };
+            let exists = version.compiled.catalog.by_id(*id).is_some();
+            match deltas.get(id).filter(|delta| !delta.is_empty()) {
+                _ if !exists => queue.end(),
+                Some(delta) => queue.push(version.state.epoch, delta.clone()),
+                None => {}
+            }
+            exists
+        });
+    }
+}
+
+/// The right to make the next version. There is one at a time.
+pub(crate) struct Writer<'a> {
+    engine: &'a Engine,
+    head: MutexGuard<'a, Head>,
+}
+
+impl Writer<'_> {
+    /// The newest version, durable or not.
+    pub(crate) fn head(&self) -> &Arc<Version> {
+        &self.head.version
+    }
+
+    /// Commits the changes of some tables, made on `base`, as one epoch; `None` if there are none.
+    pub(crate) fn commit(&mut self, base: &Version, changes: Deltas, cancel: &AtomicBool) -> Result<Option<Ticket>> {
+        let changes: Deltas = changes.into_iter().filter(|(_, delta)| !delta.is_empty()).collect();
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let head = Arc::clone(self.head());
+        if base.number != head.number {
+            changes.iter().try_for_each(|(&id, delta)| check(base, &head, id, delta))?;
+        }
+        let mut deltas = head.step(&changes, cancel)?;
+        deltas.extend(changes.iter().map(|(&id, delta)| (id, delta.clone())));
+        let epoch = head.state.epoch + 1;
+        let state = head.state.with(&deltas, epoch)?;
+        self.head.lsn = Some(self.engine.store.append(epoch, &changes)?);
+        Ok(Some(self.advance(state, Arc::clone(&head.compiled), deltas)))
+    }
+
+    /// Makes the next version: of a commit, a checkpoint or a change of the catalog.
+    pub(crate) fn advance(&mut self, state: State, compiled: Arc<Compiled>, deltas: Deltas) -> Ticket {
+        let number = self.head.version.number + 1;
+        let version = Arc::new(Version { number, state, compiled });
+        lock(&self.engine.publisher).pending.push_back(Pending { version: Arc::clone(&version), deltas });
+        self.head.version = version;
+        Ticket { number, lsn: self.head.lsn }
+    }
+}
+
+/// What others committed since `base` must leave room for this change.
+fn check(base: &Version, head: &Version, id: CollectionId, delta: &Batch) -> Result<()> {
+    let Some(relation) = head.compiled.catalog.by_id(id) else {
+        let gone = base.compiled.catalog.by_id(id).map_or_else(|| id.to_string(), |r| r.name().to_string());
+        return Err(Error::UndefinedTable { name: gone });
+    };
+    apply::check_untouched(relation, base.runs(id)?, head.runs(id)?, delta)?;
+    apply::check(relation, head.runs(id)?, delta)
+}

@@ -1,0 +1,168 @@
+//! The core of a session: whether a transaction is open, and how a piece of work runs in either case.
+//!
+//! Outside a transaction what only reads runs on the published version, and what writes runs under the writer's
+//! lock, so that it sees the newest rows and never conflicts. A transaction runs on the version it began on and
+//! meets the others when it commits. Any error in it leaves it failed: it can only be rolled back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::handle::Handle;
+use crate::sync::lock;
+use crate::transaction::Work;
+
+/// What a session shares with its prepared statements and appenders.
+pub(crate) struct Core {
+    handle: Arc<Handle>,
+    cancel: Arc<AtomicBool>,
+    mode: Mutex<Mode>,
+}
+
+/// Where a session stands between two statements.
+enum Mode {
+    /// No transaction is open.
+    Auto,
+    /// One is.
+    Open(Box<Work>),
+    /// One is, but a statement of it failed.
+    Failed,
+}
+
+/// Whether a session is in a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Every statement is its own transaction.
+    Idle,
+    /// A transaction is open.
+    InTransaction,
+    /// A transaction is open and has failed.
+    Failed,
+}
+
+impl Core {
+    /// A session without a transaction.
+    pub(crate) fn new(handle: Arc<Handle>) -> Core {
+        Core { handle, cancel: Arc::default(), mode: Mutex::new(Mode::Auto) }
+    }
+
+    /// The engine below.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.handle.engine
+    }
+
+    /// Set to stop the running statement.
+    pub(crate) fn cancel(&self) -> &Arc<AtomicBool> {
+        &self.cancel
+    }
+
+    /// Forgets a cancel that came between statements.
+    pub(crate) fn clear_cancel(&self) {
+        self.cancel.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a transaction is open.
+    pub(crate) fn status(&self) -> Status {
+        match *lock(&self.mode) {
+            Mode::Auto => Status::Idle,
+            Mode::Open(_) => Status::InTransaction,
+            Mode::Failed => Status::Failed,
+        }
+    }
+
+    /// Runs work that changes nothing.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&mut Work) -> Result<T>) -> Result<T> {
+        let mut mode = lock(&self.mode);
+        match &mut *mode {
+            Mode::Auto => {
+                drop(mode);
+                work(&mut Work::new(self.engine().published()?))
+            }
+            _ => in_transaction(&mut mode, work),
+        }
+    }
+
+    /// Runs work that may change rows. Outside a transaction its changes are committed when this returns.
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Work) -> Result<T>) -> Result<T> {
+        let mut mode = lock(&self.mode);
+        if !matches!(*mode, Mode::Auto) {
+            return in_transaction(&mut mode, work);
+        }
+        drop(mode);
+        let engine = self.engine();
+        let (ticket, answer) = {
+            let mut writer = engine.writer()?;
+            let base = Arc::clone(writer.head());
+            let mut private = Work::new(Arc::clone(&base));
+            let answer = work(&mut private)?;
+            (writer.commit(&base, private.into_changes()?, &self.cancel)?, answer)
+        };
+        if let Some(ticket) = ticket {
+            engine.settle(ticket)?;
+            engine.maintain();
+        }
+        Ok(answer)
+    }
+
+    /// Runs something that cannot be part of a transaction.
+    pub(crate) fn outside<T>(&self, statement: &str, run: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
+        let mut mode = lock(&self.mode);
+        if !matches!(*mode, Mode::Auto) {
+            return in_transaction(&mut mode, |_| Err(Error::InTransaction { statement: statement.to_string() }));
+        }
+        drop(mode);
+        run(self.engine())
+    }
+
+    /// Opens a transaction.
+    pub(crate) fn begin(&self) -> Result<()> {
+        let mut mode = lock(&self.mode);
+        if !matches!(*mode, Mode::Auto) {
+            return in_transaction(&mut mode, |_| Err(Error::ActiveTransaction));
+        }
+        *mode = Mode::Open(Box::new(Work::new(self.engine().published()?)));
+        Ok(())
+    }
+
+    /// Commits the open transaction. False if it had failed and was rolled back. After an error it is rolled
+    /// back too.
+    pub(crate) fn commit(&self) -> Result<bool> {
+        let ended = std::mem::replace(&mut *lock(&self.mode), Mode::Auto);
+        let work = match ended {
+            Mode::Auto => return Err(Error::NoTransaction),
+            Mode::Failed => return Ok(false),
+            Mode::Open(work) => work,
+        };
+        let engine = self.engine();
+        let base = Arc::clone(work.base());
+        let changes = work.into_changes()?;
+        if changes.is_empty() {
+            return Ok(true);
+        }
+        let ticket = engine.writer()?.commit(&base, changes, &self.cancel)?;
+        if let Some(ticket) = ticket {
+            engine.settle(ticket)?;
+            engine.maintain();
+        }
+        Ok(true)
+    }
+
+    /// Forgets the open transaction.
+    pub(crate) fn rollback(&self) -> Result<()> {
+        match std::mem::replace(&mut *lock(&self.mode), Mode::Auto) {
+            Mode::Auto => Err(Error::NoTransaction),
+            Mode::Open(_) | Mode::Failed => Ok(()),
+        }
+    }
+}
+
+/// Runs work in the open transaction, which it fails if it fails itself.
+fn in_transaction<T>(mode: &mut Mode, work: impl FnOnce(&mut Work) -> Result<T>) -> Result<T> {
+    let Mode::Open(private) = mode else { return Err(Error::FailedTransaction) };
+    let answer = work(private);
+    if answer.is_err() {
+        *mode = Mode::Failed;
+    }
+    answer
+}

@@ -1,0 +1,135 @@
+//! What a statement answers, and the values it can be given.
+
+use std::fmt;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use arrow::util::pretty::pretty_format_batches;
+use sql::types;
+use zset::{Datum, Type};
+
+use crate::error::Result;
+
+/// The answer of one statement.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Rows.
+    Rows(QueryResult),
+    /// How many rows were written.
+    Count {
+        /// What was done: `INSERT`, `UPDATE`, `DELETE`, `COPY`.
+        tag: &'static str,
+        /// To how many rows.
+        rows: u64,
+    },
+    /// Nothing to count.
+    Done {
+        /// What was done, such as `CREATE TABLE`.
+        tag: &'static str,
+    },
+}
+
+/// The rows of a query, as Arrow has them.
+#[derive(Clone, Debug)]
+pub struct QueryResult {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The rows, in order, in pieces of any size.
+    pub batches: Vec<RecordBatch>,
+}
+
+impl QueryResult {
+    /// The number of rows.
+    pub fn num_rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// The columns' types, in order.
+    pub fn types(&self) -> Result<Vec<Type>> {
+        let known = self.schema.fields().iter().map(|field| types::from_arrow_or_refuse(field.data_type()));
+        Ok(known.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The rows as single values, in the representation of their types: for few rows; many are better read from
+    /// the columns of [`QueryResult::batches`].
+    pub fn rows(&self) -> Result<Vec<Vec<Datum>>> {
+        let known = self.types()?;
+        let mut rows = Vec::with_capacity(self.num_rows());
+        for batch in &self.batches {
+            let columns = batch.columns().iter().zip(&known).map(|(array, ty)| types::to_vector(array, *ty));
+            let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
+            rows.extend((0..batch.num_rows()).map(|row| columns.iter().map(|column| column.get(row)).collect()));
+        }
+        Ok(rows)
+    }
+}
+
+impl fmt::Display for Outcome {
+    /// Rows as a table, anything else as PostgreSQL's command tag: `INSERT 0 3`, `UPDATE 1`, `CREATE TABLE`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Rows(result) => result.fmt(f),
+            Outcome::Count { tag: "INSERT", rows } => write!(f, "INSERT 0 {rows}"),
+            Outcome::Count { tag, rows } => write!(f, "{tag} {rows}"),
+            Outcome::Done { tag } => f.write_str(tag),
+        }
+    }
+}
+
+impl fmt::Display for QueryResult {
+    /// A table for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let empty;
+        let batches = if self.batches.is_empty() {
+            empty = [RecordBatch::new_empty(SchemaRef::clone(&self.schema))];
+            &empty
+        } else {
+            self.batches.as_slice()
+        };
+        let table = pretty_format_batches(batches).map_err(|_| fmt::Error)?;
+        table.fmt(f)
+    }
+}
+
+/// The value of a parameter, with its type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// The value.
+    pub datum: Datum,
+    /// Its type. Text takes the type of its place, as a quoted literal does.
+    pub ty: Type,
+}
+
+impl Value {
+    /// NULL, of any type.
+    pub const NULL: Value = Value { datum: Datum::Null, ty: Type::Text };
+}
+
+macro_rules! values {
+    ($($from:ty, $ty:ident, $value:ident => $datum:expr;)*) => {
+        $(impl From<$from> for Value {
+            fn from($value: $from) -> Value {
+                Value { datum: $datum, ty: Type::$ty }
+            }
+        })*
+    };
+}
+
+values! {
+    bool, Bool, value => Datum::Bool(value);
+    i16, Int16, value => Datum::Int(value.into());
+    i32, Int32, value => Datum::Int(value.into());
+    i64, Int64, value => Datum::Int(value);
+    f32, Float32, value => Datum::Float(value.into());
+    f64, Float64, value => Datum::Float(value);
+    &str, Text, value => Datum::Text(value.to_string());
+    String, Text, value => Datum::Text(value);
+    &[u8], Bytes, value => Datum::Bytes(value.to_vec());
+    Vec<u8>, Bytes, value => Datum::Bytes(value);
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Value {
+        value.map_or(Value::NULL, Into::into)
+    }
+}

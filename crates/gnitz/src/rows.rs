@@ -1,0 +1,94 @@
+//! Rows into a table around SQL: the way of the appender and of COPY.
+//!
+//! Rows are collected by column and checked there (`sql::Loader`, with the same rules as INSERT), encoded a piece
+//! at a time, and sorted in parts that the memory of one batch can hold.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use sql::{Loader, Planner};
+use zset::{Batch, BatchBuilder, Datum};
+
+use crate::clock;
+use crate::error::Result;
+use crate::relation::Relation;
+use crate::snapshot::Snapshot;
+
+/// Rows that are collected before they are encoded.
+const PIECE_ROWS: usize = 1 << 14;
+
+/// Bytes after which encoded rows are sorted into a batch.
+const PART_BYTES: usize = 64 << 20;
+
+/// Gathers a table's rows into sorted batches.
+pub(crate) struct Gather {
+    relation: Arc<Relation>,
+    loader: Loader,
+    builder: BatchBuilder,
+    parts: Vec<Batch>,
+    rows: u64,
+}
+
+impl Gather {
+    /// Nothing gathered yet. Rows give these columns, or all of them if none are named.
+    pub(crate) fn new(
+        planner: &Arc<Planner>,
+        snapshot: Snapshot,
+        relation: Arc<Relation>,
+        columns: &[String],
+    ) -> Result<Gather> {
+        let snapshot: Arc<dyn sql::Snapshot> = Arc::new(snapshot);
+        let loader = Loader::new(planner, &snapshot, relation.name(), columns)?;
+        Ok(Gather { relation, loader, builder: BatchBuilder::new(), parts: Vec::new(), rows: 0 })
+    }
+
+    /// The table.
+    pub(crate) fn relation(&self) -> &Arc<Relation> {
+        &self.relation
+    }
+
+    /// How many rows were added since the last [`Gather::take`].
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows + self.loader.rows() as u64
+    }
+
+    /// Adds rows given as Arrow columns.
+    pub(crate) fn add_batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.loader.push_batch(batch)?;
+        self.encode_if(PIECE_ROWS)
+    }
+
+    /// Adds a row given as values.
+    pub(crate) fn add_row(&mut self, row: &[Datum]) -> Result<()> {
+        self.loader.push(row)?;
+        self.encode_if(PIECE_ROWS)
+    }
+
+    /// Adds a row given as text. A value that cannot be stored is told at once.
+    pub(crate) fn add_text<'f>(&mut self, fields: impl ExactSizeIterator<Item = Option<&'f str>>) -> Result<()> {
+        self.loader.push_text(fields)?;
+        self.encode_if(PIECE_ROWS)
+    }
+
+    /// Everything gathered, as one sorted batch.
+    pub(crate) fn take(&mut self) -> Result<Batch> {
+        self.encode_if(0)?;
+        self.rows = 0;
+        let mut parts = std::mem::take(&mut self.parts);
+        parts.push(std::mem::take(&mut self.builder).finish()?);
+        match parts.as_slice() {
+            [only] => Ok(only.clone()),
+            several => Ok(zset::merge(several)?),
+        }
+    }
+
+    fn encode_if(&mut self, rows: usize) -> Result<()> {
+        if self.loader.rows() >= rows {
+            self.rows += self.loader.encode(clock::now_micros(), &mut self.builder)?;
+        }
+        if self.builder.bytes() >= PART_BYTES {
+            self.parts.push(std::mem::take(&mut self.builder).finish()?);
+        }
+        Ok(())
+    }
+}

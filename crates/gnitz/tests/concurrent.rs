@@ -1,0 +1,84 @@
+//! Readers and writers at once: each reader sees one epoch whole, writers share the log, nobody loses a row.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::{check, memory, rows, run, state};
+
+#[test]
+fn a_reader_sees_one_epoch_whole() {
+    let (database, session) = memory();
+    run(
+        &session,
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER); CREATE TABLE b (id INTEGER PRIMARY KEY, n INTEGER);
+         CREATE MATERIALIZED VIEW balance AS SELECT SUM(n) AS s FROM (SELECT n FROM a UNION ALL SELECT n FROM b) x;
+         INSERT INTO a VALUES (1, 500); INSERT INTO b VALUES (1, 500)",
+    );
+    let stop = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..3)
+        .map(|_| {
+            let (session, stop) = (database.session(), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let sum = "SELECT (SELECT sum(n) FROM a) + (SELECT sum(n) FROM b), (SELECT s FROM balance)";
+                let mut reads = 0;
+                while !stop.load(Ordering::Relaxed) || reads == 0 {
+                    assert_eq!(rows(&session, sum), ["1000|1000"]);
+                    reads += 1;
+                }
+            })
+        })
+        .collect();
+    for step in 0..150 {
+        let by = step % 13 - 6;
+        run(&session, &format!("BEGIN; UPDATE a SET n = n + {by}; UPDATE b SET n = n - {by}; COMMIT"));
+    }
+    stop.store(true, Ordering::Relaxed);
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    check(&session);
+}
+
+#[test]
+fn statements_of_many_sessions_never_conflict() {
+    let (database, session) = memory();
+    run(&session, "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO counter VALUES (1, 0);
+                   CREATE MATERIALIZED VIEW v AS SELECT SUM(n) AS s FROM counter");
+    let writers: Vec<_> = (0..4)
+        .map(|_| {
+            let session = database.session();
+            std::thread::spawn(move || {
+                for _ in 0..100 {
+                    run(&session, "UPDATE counter SET n = n + 1 WHERE id = 1");
+                }
+            })
+        })
+        .collect();
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    assert_eq!(rows(&session, "SELECT n, s FROM counter, v"), ["400|400"]);
+}
+
+#[test]
+fn a_running_statement_can_be_stopped() {
+    let (_database, session) = memory();
+    run(&session, "CREATE TABLE t (id INTEGER PRIMARY KEY)");
+    let mut appender = session.appender("t").unwrap();
+    for id in 0..3_000 {
+        appender.append_row(&[gnitz::Datum::Int(id)]).unwrap();
+    }
+    appender.flush().unwrap();
+    let stopped = |sql: &str| {
+        let handle = session.cancel_handle();
+        let canceller = std::thread::spawn(move || {
+            // Pressed more than once: a press before the statement begins is forgotten.
+            for _ in 0..200 {
+                std::thread::sleep(Duration::from_millis(5));
+                handle.cancel();
+            }
+        });
+        assert_eq!(state(&session, sql), "57014", "{sql}");
+        canceller.join().unwrap();
+    };
+    stopped("SELECT count(*) FROM t a, t b, t c WHERE a.id + b.id = c.id + 1");
+    stopped("CREATE MATERIALIZED VIEW v AS SELECT a.id + b.id * c.id AS x FROM t a, t b, t c");
+    assert_eq!(rows(&session, "SELECT count(*) FROM gnitz_views"), ["0"]);
+}

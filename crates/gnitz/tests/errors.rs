@@ -1,0 +1,131 @@
+//! What is refused: by which SQLSTATE, and that nothing of it has happened.
+
+use gnitz::Database;
+
+use crate::{check, fails, memory, rows, run, state};
+
+#[test]
+fn constraints() {
+    let (_database, session) = memory();
+    run(
+        &session,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n SMALLINT NOT NULL, x VARCHAR(3), m DECIMAL(4, 1));
+         INSERT INTO t VALUES (1, 1, 'a', 1.5)",
+    );
+    let (code, message) = fails(&session, "INSERT INTO t VALUES (2, 2, 'b', 2), (1, 5, 'c', 3)");
+    assert_eq!(code, "23505");
+    assert!(message.contains("(id)=(1)") && message.contains('t'), "{message}");
+    for (sql, code) in [
+        ("INSERT INTO t VALUES (3, NULL, 'b', 2)", "23502"),
+        ("INSERT INTO t VALUES (NULL, 1, 'b', 2)", "23502"),
+        ("INSERT INTO t VALUES (3, 1, 'abcd', 2)", "22001"),
+        ("INSERT INTO t VALUES (3, 40000, 'b', 2)", "22003"),
+        ("INSERT INTO t VALUES (3, 1, 'b', 1000)", "22003"),
+        ("INSERT INTO t VALUES (3, 'x', 'b', 2)", "22P02"),
+        ("INSERT INTO t VALUES (3, 1, 'b', 2), (3, 1, 'b', 2)", "23505"),
+        ("UPDATE t SET n = NULL", "23502"),
+        ("UPDATE t SET n = n / 0", "22012"),
+        ("UPDATE t SET n = n + 32767", "22003"),
+        ("UPDATE t SET missing = 1", "42703"),
+        ("SELECT missing FROM t", "42703"),
+        ("SELECT * FROM missing", "42P01"),
+        ("INSERT INTO missing VALUES (1)", "42P01"),
+        ("DROP TABLE missing", "42P01"),
+        ("CREATE TABLE t (a INTEGER)", "42P07"),
+        ("CREATE TABLE u (a INTEGER, a TEXT)", "42701"),
+        ("SELEC 1", "42601"),
+        ("SELECT $1", "42P02"),
+    ] {
+        assert_eq!(state(&session, sql), code, "{sql}");
+    }
+    assert_eq!(rows(&session, "SELECT * FROM t"), ["1|1|a|1.5"]);
+}
+
+#[test]
+fn a_commit_that_breaks_a_view_is_refused_whole() {
+    let (_database, session) = memory();
+    run(
+        &session,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);
+         CREATE MATERIALIZED VIEW ratio AS SELECT id, 100 / n AS r FROM t;
+         CREATE MATERIALIZED VIEW total AS SELECT SUM(CAST(n AS BIGINT)) AS s FROM t;
+         INSERT INTO t VALUES (1, 5)",
+    );
+    let (code, message) = fails(&session, "INSERT INTO t VALUES (2, 4), (7, 0), (8, 3)");
+    assert_eq!(code, "22012");
+    assert!(message.contains("\"ratio\"") && message.contains('7'), "{message}");
+    assert_eq!(rows(&session, "SELECT * FROM t"), ["1|5"]);
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["5"]);
+    run(&session, "INSERT INTO t VALUES (2, 4)");
+    assert_eq!(rows(&session, "SELECT * FROM ratio ORDER BY id"), ["1|20", "2|25"]);
+    check(&session);
+}
+
+#[test]
+fn a_sum_that_overflows_refuses_the_commit() {
+    let (_database, session) = memory();
+    run(
+        &session,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n BIGINT);
+         CREATE MATERIALIZED VIEW total AS SELECT SUM(n) AS s FROM t;
+         INSERT INTO t VALUES (1, 9223372036854775807)",
+    );
+    assert_eq!(state(&session, "INSERT INTO t VALUES (2, 1)"), "22003");
+    run(&session, "INSERT INTO t VALUES (2, 1), (3, -1)");
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["9223372036854775807"]);
+    check(&session);
+}
+
+#[test]
+fn what_views_do_not_take_is_named() {
+    let (_database, session) = memory();
+    run(&session, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)");
+    for (sql, construct) in [
+        ("SELECT id, row_number() OVER (ORDER BY n) FROM t", "window"),
+        ("SELECT id FROM t ORDER BY n LIMIT 3", "limit"),
+        ("SELECT a.id FROM t a LEFT JOIN t b ON a.id = b.n", "left"),
+        ("SELECT id FROM t WHERE n > random()", "random"),
+        ("SELECT name FROM gnitz_tables", "gnitz_tables"),
+    ] {
+        let (code, message) = fails(&session, &format!("CREATE MATERIALIZED VIEW v AS {sql}"));
+        assert_eq!(code, "0A000", "{sql}: {message}");
+        assert!(message.to_lowercase().contains(construct), "{sql}: {message}");
+    }
+    assert_eq!(rows(&session, "SELECT count(*) FROM gnitz_views"), ["0"]);
+}
+
+#[test]
+fn filling_a_view_that_fails_leaves_nothing() {
+    let (_database, session) = memory();
+    run(&session, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 0)");
+    assert_eq!(state(&session, "CREATE MATERIALIZED VIEW v AS SELECT 1 / n AS r FROM t"), "22012");
+    assert_eq!(rows(&session, "SELECT count(*) FROM gnitz_views"), ["0"]);
+    run(&session, "INSERT INTO t VALUES (2, 0)");
+}
+
+#[test]
+fn drop_names_dependents() {
+    let (_database, session) = memory();
+    run(
+        &session,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY);
+         CREATE MATERIALIZED VIEW a AS SELECT id FROM t;
+         CREATE MATERIALIZED VIEW b AS SELECT id + 1 AS next FROM a",
+    );
+    let (code, message) = fails(&session, "DROP TABLE t");
+    assert_eq!(code, "2BP01");
+    assert!(message.contains("\"a\"") && message.contains("\"b\""), "{message}");
+    assert_eq!(state(&session, "DROP MATERIALIZED VIEW a"), "2BP01");
+    assert_eq!(state(&session, "DROP TABLE a"), "42809");
+    run(&session, "DROP MATERIALIZED VIEW b; DROP TABLE t CASCADE; DROP TABLE IF EXISTS t");
+    assert_eq!(rows(&session, "SELECT count(*) FROM gnitz_tables WHERE kind <> 'system'"), ["0"]);
+    run(&session, "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)");
+}
+
+#[test]
+fn a_closed_database_says_so() {
+    let database = Database::in_memory().unwrap();
+    let session = database.session();
+    database.close().unwrap();
+    assert_eq!(state(&session, "SELECT 1"), "58030");
+}

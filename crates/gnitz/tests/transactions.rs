@@ -1,0 +1,126 @@
+//! Explicit transactions: what they see, how they end, who wins.
+
+use gnitz::{Status, Value};
+
+use crate::{check, memory, rows, run, state};
+
+const BASE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);
+    CREATE MATERIALIZED VIEW total AS SELECT COUNT(*) AS c, SUM(n) AS s FROM t;
+    CREATE MATERIALIZED VIEW doubled AS SELECT s * 2 AS d FROM total;
+    INSERT INTO t VALUES (1, 10), (2, 20)";
+
+#[test]
+fn a_transaction_reads_its_own_writes_in_tables_and_views() {
+    let (database, session) = memory();
+    run(&session, BASE);
+    let other = database.session();
+    run(&session, "BEGIN; UPDATE t SET n = 11 WHERE id = 1; INSERT INTO t VALUES (3, 30)");
+    assert_eq!(rows(&session, "SELECT * FROM t ORDER BY id"), ["1|11", "2|20", "3|30"]);
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["3|61"]);
+    run(&session, "DELETE FROM t WHERE id = 2; UPDATE t SET n = n + 1");
+    assert_eq!(rows(&session, "SELECT total.c, d FROM total, doubled"), ["2|86"]);
+    assert_eq!(rows(&other, "SELECT * FROM total"), ["2|30"]);
+    run(&session, "COMMIT");
+    assert_eq!(rows(&other, "SELECT * FROM total"), ["2|43"]);
+    check(&session);
+}
+
+#[test]
+fn rollback_and_drop_leave_nothing() {
+    let (_database, session) = memory();
+    run(&session, BASE);
+    run(&session, "BEGIN; DELETE FROM t; ROLLBACK");
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["2|30"]);
+    let transaction = session.begin().unwrap();
+    transaction.execute("DELETE FROM t").unwrap();
+    drop(transaction);
+    assert_eq!(session.status(), Status::Idle);
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["2|30"]);
+}
+
+#[test]
+fn a_failed_transaction_takes_nothing_but_its_end() {
+    let (_database, session) = memory();
+    run(&session, BASE);
+    run(&session, "BEGIN; INSERT INTO t VALUES (3, 30)");
+    assert_eq!(state(&session, "INSERT INTO t VALUES (3, 31)"), "23505");
+    assert_eq!(session.status(), Status::Failed);
+    assert_eq!(state(&session, "SELECT 1"), "25P02");
+    assert_eq!(state(&session, "CREATE TABLE u (a INTEGER)"), "25P02");
+    run(&session, "COMMIT");
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["2|30"]);
+    assert_eq!(state(&session, "COMMIT"), "25P01");
+    run(&session, "BEGIN");
+    assert_eq!(state(&session, "BEGIN"), "25001");
+    run(&session, "ROLLBACK; BEGIN");
+    let error = session.execute("CREATE TABLE u (a INTEGER)").unwrap_err();
+    assert_eq!(error.sqlstate(), "25001");
+    assert!(error.hint().is_some());
+    run(&session, "ROLLBACK");
+}
+
+#[test]
+fn the_first_committer_wins() {
+    let (database, session) = memory();
+    run(&session, BASE);
+    let (a, b) = (database.session(), database.session());
+    run(&a, "BEGIN; UPDATE t SET n = 1 WHERE id = 1");
+    run(&b, "BEGIN; UPDATE t SET n = 2 WHERE id = 1");
+    run(&a, "COMMIT");
+    assert_eq!(state(&b, "COMMIT"), "40001");
+    assert_eq!(b.status(), Status::Idle);
+    // Different rows don't meet, and views follow both.
+    run(&a, "BEGIN; UPDATE t SET n = 5 WHERE id = 1");
+    run(&b, "BEGIN; UPDATE t SET n = 6 WHERE id = 2");
+    run(&a, "COMMIT");
+    run(&b, "COMMIT");
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["2|11"]);
+    // The same new key.
+    run(&a, "BEGIN; INSERT INTO t VALUES (9, 1)");
+    run(&b, "BEGIN; INSERT INTO t VALUES (9, 1)");
+    run(&b, "COMMIT");
+    assert_eq!(state(&a, "COMMIT"), "40001");
+    check(&session);
+}
+
+#[test]
+fn a_bag_never_owes_rows() {
+    let (database, session) = memory();
+    run(&session, "CREATE TABLE bag (a INTEGER); INSERT INTO bag VALUES (1), (1)");
+    let (a, b) = (database.session(), database.session());
+    run(&a, "BEGIN; DELETE FROM bag");
+    run(&b, "BEGIN; INSERT INTO bag VALUES (1); DELETE FROM bag");
+    run(&a, "COMMIT");
+    assert_eq!(state(&b, "COMMIT"), "40001");
+    assert_eq!(rows(&session, "SELECT count(*) FROM bag"), ["0"]);
+}
+
+#[test]
+fn a_transaction_sees_one_version_to_its_end() {
+    let (database, session) = memory();
+    run(&session, BASE);
+    let reader = database.session();
+    run(&reader, "BEGIN");
+    assert_eq!(rows(&reader, "SELECT * FROM total"), ["2|30"]);
+    run(&session, "INSERT INTO t VALUES (3, 70); CREATE TABLE u (a INTEGER)");
+    assert_eq!(rows(&reader, "SELECT * FROM total"), ["2|30"]);
+    assert_eq!(state(&reader, "SELECT * FROM u"), "42P01");
+    run(&reader, "ROLLBACK");
+    assert_eq!(rows(&reader, "SELECT * FROM total"), ["3|100"]);
+}
+
+#[test]
+fn many_statements_in_one_transaction() {
+    let (_database, session) = memory();
+    run(&session, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);
+                   CREATE MATERIALIZED VIEW parity AS SELECT n % 2 AS p, COUNT(*) AS c FROM t GROUP BY n % 2");
+    let insert = session.prepare("INSERT INTO t VALUES ($1, $2)").unwrap();
+    run(&session, "BEGIN");
+    for id in 0..30_000_i32 {
+        insert.execute(&[Value::from(id), Value::from(id % 10)]).unwrap();
+    }
+    assert_eq!(rows(&session, "SELECT * FROM parity ORDER BY p"), ["0|15000", "1|15000"]);
+    run(&session, "DELETE FROM t WHERE n = 3; COMMIT");
+    assert_eq!(rows(&session, "SELECT * FROM parity ORDER BY p"), ["0|15000", "1|12000"]);
+    check(&session);
+}
