@@ -13,8 +13,10 @@ pub mod graph;
 pub mod isa;
 pub mod lower;
 pub mod passes;
+pub mod text;
 
 mod absorb;
+mod program_text;
 mod slice;
 mod verify;
 

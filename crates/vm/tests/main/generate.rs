@@ -233,7 +233,7 @@ fn random_circuits_equal_their_definition() {
     let first = std::env::var("VM_SEED").ok().and_then(|seed| seed.parse().ok());
     match first {
         Some(seed) => run(seed),
-        None => (0..1500).for_each(run),
+        None => (0..4000).for_each(run),
     }
 }
 

@@ -83,7 +83,9 @@ impl World {
     fn encode(&self, changes: &[(CollectionId, Vec<(Row, i64)>)]) -> Deltas {
         let mut deltas = Deltas::new();
         for (table, rows) in changes {
-            let layout = Layout::new(&self.schemas[table], SECRET);
+            // A table that no view needs after optimising has no schema here.
+            let Some(schema) = self.schemas.get(table) else { continue };
+            let layout = Layout::new(schema, SECRET);
             let mut builder = BatchBuilder::new();
             rows.iter().for_each(|(row, weight)| layout.encode_datums(row, *weight, &mut builder).unwrap());
             deltas.insert(*table, builder.finish().unwrap());
