@@ -186,8 +186,7 @@ impl Batch {
             low += step;
             step *= 2;
             if let (NEAR.., Some(fences)) = (step, &self.fences) {
-                (low, high) = fences.narrow(low, rows, probe);
-                break;
+                return fences.search(low, rows, probe, |row| self.key(row));
             }
         }
         while high - low > 1 {

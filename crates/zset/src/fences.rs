@@ -5,7 +5,8 @@
 //! its cache lines, and then the few lines of one stretch of O and K, where it would touch two for every step.
 //! Fences are derived: they are not part of a batch's regions and may be missing.
 
-use crate::order::{common_prefix, word_at};
+use crate::order::{common_prefix, compare, word_at};
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -48,9 +49,39 @@ impl Fences {
         Fences { shared: Arc::clone(&self.shared), base: self.base + row }
     }
 
+    /// Finishes a search: given that the key of row `low` is below the probe and that of row `high` is not (or
+    /// `high` is the end), returns the first row whose key is not.
+    pub(crate) fn search<'a>(
+        &self,
+        low: usize,
+        high: usize,
+        probe: &[u8],
+        key: impl Fn(usize) -> &'a [u8],
+    ) -> usize {
+        let (mut low, mut high) = self.narrow(low, high, probe);
+        let below = |row: usize| compare(key(row), probe) == Ordering::Less;
+        while high - low > SPACING {
+            let middle = low + (high - low) / 2;
+            if below(middle) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        // The rest is counted, not searched: no branch depends on a key, so their cache misses overlap.
+        let skip = self.shared.common.len();
+        let word = word_at(probe, skip);
+        let rest = low + 1..high;
+        let mut row = low + 1 + rest.map(|row| usize::from(word_at(key(row), skip) < word)).sum::<usize>();
+        while row < high && below(row) {
+            row += 1;
+        }
+        row
+    }
+
     /// Narrows a search. Given that the key of row `low` is below the probe and that of row `high` is not (or
     /// `high` is the end), returns a narrower pair of which the same is true.
-    pub(crate) fn narrow(&self, low: usize, high: usize, probe: &[u8]) -> (usize, usize) {
+    fn narrow(&self, low: usize, high: usize, probe: &[u8]) -> (usize, usize) {
         let Words { common, words } = &*self.shared;
         if !probe.starts_with(common) {
             // Every key is above the probe or every key is below it; the row at `low` says which.
