@@ -12,34 +12,34 @@ use crate::passes::rebuild;
 
 pub(super) fn narrow_traces(circuit: &Circuit) -> Circuit {
     let needed = needed_columns(circuit);
-    // For an arrangement that was narrowed, by its new id: where each old column is now.
+    // For an arrangement that was narrowed, by its old id: where each old column is now.
     let mut places: HashMap<NodeId, HashMap<u32, u32>> = HashMap::new();
-    let mut widths: HashMap<NodeId, u32> = HashMap::new();
-    rebuild(circuit, |new, id, node| match node.op {
-        Op::Arrange { input, .. }
+    rebuild(circuit, |new, id, node| match (node.op, &circuit.node(id).op) {
+        (Op::Arrange { input, .. }, _)
             if needed.get(&id).is_some_and(|used| used.len() < node.schema.columns.len()) =>
         {
             let used: Vec<u32> = needed[&id].iter().copied().collect();
             let place: HashMap<u32, u32> = used.iter().zip(0..).map(|(&old, new)| (old, new)).collect();
             let key: Vec<u32> = node.schema.key.iter().map(|column| place[column]).collect();
+            places.insert(id, place);
             let projected = new.project(input, &used);
-            let name = new.arrange(projected, &key);
-            places.insert(name, place);
-            widths.insert(name, node.schema.columns.len() as u32);
-            name
+            new.arrange(projected, &key)
         }
-        Op::Join { left, right, key, residual, exprs } => {
-            let old_width = widths.get(&left).copied().unwrap_or(new.columns(left).len() as u32);
+        (
+            Op::Join { left, right, key, residual, exprs },
+            Op::Join { left: old_left, right: old_right, .. },
+        ) => {
+            let old_width = circuit.columns(*old_left).len() as u32;
             let new_width = new.columns(left).len() as u32;
             let place = |column: u32| match column.checked_sub(old_width) {
-                None => places.get(&left).map_or(column, |place| place[&column]),
-                Some(column) => new_width + places.get(&right).map_or(column, |place| place[&column]),
+                None => places.get(old_left).map_or(column, |place| place[&column]),
+                Some(column) => new_width + places.get(old_right).map_or(column, |place| place[&column]),
             };
             let exprs = exprs.iter().map(|expr| expr.map_columns(place)).collect();
             let residual = residual.map(|residual| residual.map_columns(place));
             new.join_arranged(left, right, key, residual, exprs)
         }
-        op => new.add(op, node.schema),
+        (op, _) => new.add(op, node.schema),
     })
 }
 
