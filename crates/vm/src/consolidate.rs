@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
-use zset::{BatchBuilder, ColumnType, Layout, Schema, Secret, Vector};
+use zset::{BatchBuilder, ColumnType, Datum, Layout, Schema, Secret, Type, Vector};
 
+use crate::context::Context;
 use crate::error::Failure;
-use crate::flow::{Flow, Slice};
-use crate::machine::Context;
+use crate::flow::{Flow, Piece, Slice};
 
 /// Runs `attempt` over the flow, and again over the consolidated flow if a row has no value.
 pub(crate) fn with_second_chance(
@@ -47,14 +47,21 @@ pub(crate) fn consolidate(flow: &Flow, columns: &[ColumnType]) -> Result<Flow, F
 /// A row as text, for messages: the key columns where it is in a batch that has some, else all its columns.
 pub(crate) fn describe(slice: &Slice<'_>, row: usize, columns: &[ColumnType]) -> String {
     let key = match slice.piece {
-        crate::flow::Piece::Stored(stored) if !stored.layout.schema().key.is_empty() => {
-            stored.layout.schema().key.clone()
-        }
+        Piece::Stored(stored) if !stored.layout.schema().key.is_empty() => stored.layout.schema().key.clone(),
         _ => (0..columns.len() as u32).collect(),
     };
     let values = key.iter().map(|&column| {
         let ty = columns[column as usize].ty;
-        slice.column(column).get_as(row, ty).display(ty).to_string()
+        (slice.column(column).get_as(row, ty), ty)
     });
-    format!("({})", values.collect::<Vec<_>>().join(", "))
+    row_text(values)
+}
+
+/// Values as a row in a message.
+pub(crate) fn row_text(values: impl Iterator<Item = (Datum, Type)>) -> String {
+    let texts = values.map(|(value, ty)| match value {
+        Datum::Null => "NULL".to_string(),
+        value => value.display(ty).to_string(),
+    });
+    format!("({})", texts.collect::<Vec<_>>().join(", "))
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use zset::{CollectionId, Layout, TraceCursor, ZsetError};
 
+use crate::context::Context;
 use crate::error::Failure;
 use crate::flow::{Flow, Piece, SLICE, Stored};
-use crate::machine::Context;
 
 #[derive(Debug)]
 pub(crate) struct Distinct {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use circuit::Slot;
 use zset::{Batch, CollectionId, ColumnType, Layout, Schema, Secret, TraceCursor, Type, Vector, ZsetError};
 
+use crate::context::Context;
 use crate::error::Failure;
-use crate::machine::Context;
 
 /// The byte that begins a value in a nullable key column.
 const VALUE: u8 = 1;

@@ -10,9 +10,9 @@ use expr::{EvalError, Expr, ExprError, Functions};
 use zset::ColumnType;
 
 use crate::consolidate::{describe, with_second_chance};
+use crate::context::Context;
 use crate::error::Failure;
 use crate::flow::{Columns, Flow, Piece, Slice, Stored, gather};
-use crate::machine::Context;
 use crate::project::Predicate;
 
 #[derive(Debug)]

@@ -21,10 +21,10 @@ use circuit::Instruction;
 use expr::{EvalError, Expr, ExprError, Functions};
 use zset::{Batch, CollectionId, ColumnType, Layout, Vector, ZsetError};
 
-use crate::consolidate::consolidate;
+use crate::consolidate::{consolidate, row_text};
+use crate::context::Context;
 use crate::error::Failure;
 use crate::flow::{Flow, SLICE, Slice, gather};
-use crate::machine::Context;
 use crate::project::{Predicate, Projection};
 
 /// The byte that begins a NULL in a nullable key column, and the one that begins a value.
@@ -148,35 +148,37 @@ impl Join {
         if !left.is_empty() {
             for run in traces.runs(self.right.trace).iter().chain(std::iter::once(right)) {
                 pairs.begin(left, run);
-                self.probe(left, run, [&self.left, &self.right], context, &mut |l, r, context| {
-                    pairs.put(l, r, context)
-                })?;
+                self.probe(left, run, true, &mut pairs, context)?;
             }
         }
         if !right.is_empty() {
             for run in traces.runs(self.left.trace) {
                 pairs.begin(run, right);
-                self.probe(right, run, [&self.right, &self.left], context, &mut |r, l, context| {
-                    pairs.put(l, r, context)
-                })?;
+                self.probe(right, run, false, &mut pairs, context)?;
             }
         }
         pairs.flush(context)?;
         Ok(pairs.output)
     }
 
-    /// Finds the stretches of equal key in a change and a run, and puts out each pair of them.
-    fn probe<'c>(
+    /// Finds the stretches of equal key in a change and a run of the other side, and adds each pair of them.
+    fn probe(
         &self,
         change: &Batch,
         run: &Batch,
-        [from, to]: [&Side; 2],
-        context: &mut Context<'c>,
-        put: &mut dyn FnMut(Range<usize>, Range<usize>, &mut Context<'c>) -> Result<(), Failure>,
+        change_is_left: bool,
+        pairs: &mut Pairs<'_, '_>,
+        context: &mut Context<'_>,
     ) -> Result<(), Failure> {
+        let (from, to) = if change_is_left { (&self.left, &self.right) } else { (&self.right, &self.left) };
         let mut transcoded = Vec::new();
         let (mut at, mut found) = (0, 0);
+        let mut turns = 0;
         while at < change.len() && found < run.len() {
+            turns += 1;
+            if turns % SLICE == 0 {
+                context.check_cancelled()?;
+            }
             let key = change.key(at);
             let prefix = from.prefix(key);
             if from.has_null(key) {
@@ -198,7 +200,11 @@ impl Join {
                 let changed = at..change.prefix_end(at, prefix);
                 let matching = found..run.prefix_end(found, probe);
                 (at, found) = (changed.end, matching.end);
-                put(changed, matching, context)?;
+                if change_is_left {
+                    pairs.put(changed, matching, context)?;
+                } else {
+                    pairs.put(matching, changed, context)?;
+                }
             } else if self.same_bytes {
                 // Nothing in the run lies between the probe and what was met: go to that in the change.
                 at = change.seek(at + 1, to.prefix(met));
@@ -238,12 +244,11 @@ impl Join {
         let left = self.left.layout.schema().key.iter().copied();
         let right = self.right.layout.schema().key.iter().map(|column| self.left.width() + column);
         let keys: Vec<u32> = left.chain(right).collect();
-        let text = |&column: &u32| {
+        row_text(keys.iter().map(|&column| {
             let place = self.needed.binary_search(&column).unwrap_or_default() as u32;
             let ty = self.both[column as usize].ty;
-            slice.column(place).get_as(row, ty).display(ty).to_string()
-        };
-        format!("({})", keys.iter().map(text).collect::<Vec<_>>().join(", "))
+            (slice.column(place).get_as(row, ty), ty)
+        }))
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod accumulate;
 mod consolidate;
+mod context;
 mod distinct;
 mod error;
 mod extremes;
@@ -26,5 +27,6 @@ mod reduce;
 mod store;
 mod union;
 
+pub use context::Traces;
 pub use error::VmError;
-pub use machine::{Machine, Traces};
+pub use machine::Machine;

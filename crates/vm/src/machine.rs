@@ -6,13 +6,14 @@
 //! reach costs nothing. A register is let go after its last reader.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use circuit::{Action, Program, ReduceState, Reg};
 use expr::{ExprError, Functions, Scratch};
 use zset::{Batch, CollectionId, Deltas, Layout, Schema, Secret};
 
+use crate::context::{Context, Traces};
 use crate::distinct::Distinct;
 use crate::error::{Failure, VmError};
 use crate::filter::Filter;
@@ -25,18 +26,16 @@ use crate::reduce::Reduce;
 use crate::store::Store;
 use crate::union::add;
 
-/// The collections as they were before the step.
-pub trait Traces {
-    /// The batches whose sum the collection is; none for one that is empty or unknown.
-    fn runs(&self, id: CollectionId) -> &[Batch];
-}
-
 /// A program made ready to run. It has no state of its own and may run several steps at once.
 #[derive(Debug)]
 pub struct Machine {
     instructions: Vec<Prepared>,
+    /// The instructions that a collection's change sets off.
+    loads: HashMap<CollectionId, Vec<usize>>,
+    /// The instructions that the first step sets off.
+    firsts: Vec<usize>,
     /// Memory of earlier steps.
-    scratch: Mutex<Vec<Scratch>>,
+    memory: Mutex<Vec<Memory>>,
 }
 
 #[derive(Debug)]
@@ -63,26 +62,12 @@ enum Operator {
     Reduce(Reduce),
 }
 
-/// What operators share in a step.
-pub(crate) struct Context<'a> {
-    pub(crate) traces: &'a dyn Traces,
-    pub(crate) first: bool,
-    pub(crate) scratch: Scratch,
-    cancel: &'a AtomicBool,
-    deltas: Deltas,
-}
-
-impl Context<'_> {
-    pub(crate) fn check_cancelled(&self) -> Result<(), Failure> {
-        if self.cancel.load(Ordering::Relaxed) { Err(Failure::Cancelled) } else { Ok(()) }
-    }
-
-    /// Notes the change of a view or trace.
-    pub(crate) fn remember(&mut self, collection: CollectionId, change: Batch) {
-        if !change.is_empty() {
-            self.deltas.insert(collection, change);
-        }
-    }
+/// What a step needs and leaves empty.
+#[derive(Debug)]
+struct Memory {
+    registers: Vec<Flow>,
+    pending: Bits,
+    scratch: Scratch,
 }
 
 impl Machine {
@@ -106,7 +91,17 @@ impl Machine {
             });
         }
         link(&mut instructions);
-        Ok(Machine { instructions, scratch: Mutex::new(Vec::new()) })
+        let mut loads: HashMap<CollectionId, Vec<usize>> = HashMap::new();
+        let mut firsts = Vec::new();
+        for (index, instruction) in instructions.iter().enumerate() {
+            match &instruction.operator {
+                Operator::LoadDelta(load) => loads.entry(load.collection).or_default().push(index),
+                Operator::LoadConstant(_) => firsts.push(index),
+                Operator::Reduce(reduce) if reduce.global => firsts.push(index),
+                _ => {}
+            }
+        }
+        Ok(Machine { instructions, loads, firsts, memory: Mutex::new(Vec::new()) })
     }
 
     /// Runs the program for one epoch: from the changes of tables to those of every view and trace (the
@@ -119,50 +114,42 @@ impl Machine {
         first: bool,
         cancel: &AtomicBool,
     ) -> Result<Deltas, VmError> {
-        let scratch = self.scratch.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();
-        let mut context = Context { traces, first, scratch, cancel, deltas: Deltas::new() };
-        let result = self.run(inputs, &mut context);
-        if let Ok(mut pool) = self.scratch.lock() {
-            pool.push(context.scratch);
+        let pooled = self.memory.lock().ok().and_then(|mut pool| pool.pop());
+        let mut memory = pooled.unwrap_or_else(|| Memory {
+            registers: vec![Flow::default(); self.instructions.len()],
+            pending: Bits::new(self.instructions.len()),
+            scratch: Scratch::default(),
+        });
+        let scratch = std::mem::take(&mut memory.scratch);
+        let mut context = Context::new(traces, first, scratch, cancel);
+        self.run(inputs, &mut memory, &mut context)?;
+        memory.scratch = context.scratch;
+        if let Ok(mut pool) = self.memory.lock() {
+            pool.push(memory);
         }
-        result.map(|()| context.deltas)
+        Ok(context.deltas)
     }
 
-    fn run(&self, inputs: &Deltas, context: &mut Context<'_>) -> Result<(), VmError> {
-        let mut registers = vec![Flow::default(); self.instructions.len()];
-        let mut pending = self.pending(inputs, context.first);
+    /// Runs what there is to run, and leaves registers and pending bits empty, unless it fails.
+    fn run(&self, inputs: &Deltas, memory: &mut Memory, context: &mut Context<'_>) -> Result<(), VmError> {
+        let Memory { registers, pending, .. } = memory;
+        let firsts = if context.first { self.firsts.as_slice() } else { &[] };
+        let loads =
+            inputs.iter().filter(|(_, batch)| !batch.is_empty()).filter_map(|(id, _)| self.loads.get(id));
+        loads.flatten().chain(firsts).for_each(|&index| pending.insert(index));
         while let Some(index) = pending.take_first() {
             let instruction = &self.instructions[index];
             let flow = instruction
                 .operator
-                .step(&registers, &instruction.inputs, inputs, context)
+                .step(registers, &instruction.inputs, inputs, context)
                 .map_err(|failure| self.locate(index, failure))?;
-            if !flow.is_empty() {
+            if !flow.is_empty() && !instruction.readers.is_empty() {
                 registers[index] = flow;
                 instruction.readers.iter().for_each(|&reader| pending.insert(reader));
             }
             instruction.last_read.iter().for_each(|&input| registers[input] = Flow::default());
         }
         Ok(())
-    }
-
-    /// The instructions that have something to do before any has run.
-    fn pending(&self, inputs: &Deltas, first: bool) -> Bits {
-        let mut pending = Bits::new(self.instructions.len());
-        for (index, instruction) in self.instructions.iter().enumerate() {
-            let starts = match &instruction.operator {
-                Operator::LoadDelta(load) => {
-                    inputs.get(&load.collection).is_some_and(|batch| !batch.is_empty())
-                }
-                Operator::LoadConstant(_) => first,
-                Operator::Reduce(reduce) => first && reduce.global,
-                _ => false,
-            };
-            if starts {
-                pending.insert(index);
-            }
-        }
-        pending
     }
 
     fn locate(&self, instruction: usize, failure: Failure) -> VmError {
@@ -301,6 +288,7 @@ fn views_of(program: &Program) -> Vec<BTreeSet<CollectionId>> {
 }
 
 /// A set of instructions from which the first is taken.
+#[derive(Debug)]
 struct Bits {
     words: Vec<u64>,
     /// All words before this one are zero.
@@ -309,14 +297,15 @@ struct Bits {
 
 impl Bits {
     fn new(size: usize) -> Bits {
-        Bits { words: vec![0; size.div_ceil(64)], from: 0 }
+        Bits { words: vec![0; size.div_ceil(64)], from: size.div_ceil(64) }
     }
 
     fn insert(&mut self, index: usize) {
         self.words[index / 64] |= 1 << (index % 64);
+        self.from = self.from.min(index / 64);
     }
 
-    /// Takes the least element out. What is inserted later must be greater.
+    /// Takes the least element out.
     fn take_first(&mut self) -> Option<usize> {
         while let Some(word) = self.words.get_mut(self.from) {
             if *word != 0 {

@@ -8,9 +8,9 @@ use expr::{Expr, ExprError, Functions};
 use zset::ColumnType;
 
 use crate::consolidate::{describe, with_second_chance};
+use crate::context::Context;
 use crate::error::Failure;
 use crate::flow::{Columns, Flow, Piece};
-use crate::machine::Context;
 use crate::project::Projection;
 
 #[derive(Debug)]

@@ -15,11 +15,12 @@ use expr::{ErrorKind, EvalError};
 use zset::{Batch, BatchBuilder, CollectionId, ColumnType, Data, Layout, TraceCursor, Vector};
 
 use crate::accumulate::{Accumulator, counting, results};
+use crate::consolidate::row_text;
+use crate::context::Context;
 use crate::error::Failure;
 use crate::extremes::Extreme;
 use crate::flow::{Flow, SLICE, gather};
 use crate::group::{GroupLayout, Groups};
-use crate::machine::Context;
 
 #[derive(Debug)]
 pub(crate) struct Reduce {
@@ -242,11 +243,8 @@ impl Reduce {
     /// The failure of the group at the error's row.
     fn fail(&self, columns: &[Vector], source: EvalError) -> Failure {
         let types = self.groups.columns().iter();
-        let texts = columns.iter().zip(types).map(|(column, of)| match column.get_as(source.row, of.ty) {
-            zset::Datum::Null => "NULL".to_string(),
-            value => value.display(of.ty).to_string(),
-        });
-        Failure::Eval { key: format!("({})", texts.collect::<Vec<_>>().join(", ")), source }
+        let values = columns.iter().zip(types).map(|(column, of)| (column.get_as(source.row, of.ty), of.ty));
+        Failure::Eval { key: row_text(values), source }
     }
 }
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use zset::{Batch, BatchBuilder, CollectionId, Layout, Vector};
 
+use crate::context::Context;
 use crate::error::Failure;
 use crate::flow::{Flow, Piece, Stored};
-use crate::machine::Context;
 
 #[derive(Debug)]
 pub(crate) struct Store {

@@ -19,7 +19,7 @@ impl Big {
         // One bit after the other: slow, and hard to get wrong.
         for bit in (0..53).filter(|bit| mantissa >> bit & 1 == 1) {
             let at = bit + shift;
-            self.0[at / 32] += sign * i128::from(weight) << (at % 32);
+            self.0[at / 32] += (sign * i128::from(weight)) << (at % 32);
         }
     }
 
