@@ -63,7 +63,9 @@ impl FromStr for Circuit {
     fn from_str(text: &str) -> Result<Circuit, CircuitError> {
         let mut circuit = Circuit::new();
         let mut lines = Lines::new(text);
-        lines.title("circuit")?;
+        if !lines.title("circuit")?.is_empty() {
+            return Err(syntax(1, "nothing after the title"));
+        }
         while let Some(entry) = lines.entry()? {
             let id = NodeId(entry.number(entry.out, 'n')?);
             let op = parse_op(&entry)?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use expr::Expr;
-use zset::{CollectionId, ColumnType, Schema, Type};
+use zset::{CollectionId, ColumnType, Datum, Lane, Schema, Type};
 
 use crate::aggregate::{Aggregate, AggregateKind};
 use crate::error::CircuitError;
@@ -122,9 +122,7 @@ fn check<'a>(
     let columns = &schema.columns;
     match op {
         Op::Source { .. } => Ok(()),
-        Op::Constant { rows } => require(rows.iter().all(|row| row.len() == columns.len()), || {
-            "a row has too many or too few values".into()
-        }),
+        Op::Constant { rows } => rows.iter().try_for_each(|row| check_row(row, columns)),
         Op::Filter { predicate, .. } => {
             check_same(columns, &inputs[0].columns)?;
             check_condition(predicate, &inputs[0].columns)
@@ -166,6 +164,17 @@ fn check_written(written: &mut BTreeSet<CollectionId>, id: Option<CollectionId>)
 
 fn check_same(columns: &[ColumnType], input: &[ColumnType]) -> Result<(), String> {
     require(columns == input, || "its columns are not its input's".into())
+}
+
+/// Values in the lanes of their columns.
+fn check_row(row: &[Datum], columns: &[ColumnType]) -> Result<(), String> {
+    let fits = |(value, column): (&Datum, &ColumnType)| match value.lane() {
+        None => column.nullable,
+        Some(Lane::I64) if column.ty.lane() == Lane::I128 => true,
+        Some(lane) => lane == column.ty.lane(),
+    };
+    let fitting = row.len() == columns.len() && row.iter().zip(columns).all(fits);
+    require(fitting, || "a row's values are not of its columns' types".into())
 }
 
 /// The same types, and nothing nullable where it must not be.
