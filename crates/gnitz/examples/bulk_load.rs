@@ -23,7 +23,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rows = appender.flush()?;
     let seconds = start.elapsed().as_secs_f64();
     println!("{rows} rows in {seconds:.2} s: {:.0} rows/s", rows as f64 / seconds);
-    println!("{}", session.query("SELECT kind, count(*), sum(amount) FROM events GROUP BY kind ORDER BY kind")?);
+    println!(
+        "{}",
+        session.query("SELECT kind, count(*), sum(amount) FROM events GROUP BY kind ORDER BY kind")?
+    );
     Ok(())
 }
 

@@ -13,7 +13,9 @@ fn main() -> gnitz::Result<()> {
     )?;
     println!("{}", session.query("SELECT * FROM spending ORDER BY customer")?);
 
-    session.execute("UPDATE orders SET amount = amount * 2 WHERE customer = 'ada'; DELETE FROM orders WHERE id = 2")?;
+    session.execute(
+        "UPDATE orders SET amount = amount * 2 WHERE customer = 'ada'; DELETE FROM orders WHERE id = 2",
+    )?;
     println!("{}", session.query("SELECT * FROM spending ORDER BY customer")?);
     Ok(())
 }

@@ -19,7 +19,12 @@ fn main() -> gnitz::Result<()> {
             match delta {
                 Ok(delta) => {
                     let rows = pretty_format_batches(&[delta.rows]).map(|table| table.to_string());
-                    println!("epoch {}, weights {:?}\n{}", delta.epoch, delta.weights, rows.unwrap_or_default());
+                    println!(
+                        "epoch {}, weights {:?}\n{}",
+                        delta.epoch,
+                        delta.weights,
+                        rows.unwrap_or_default()
+                    );
                 }
                 Err(error) => println!("{error}"),
             }

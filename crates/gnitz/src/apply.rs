@@ -44,7 +44,8 @@ fn check_key(
     let first = changed.start;
     let mut rows = 0_i64;
     let mut changed = changed.peekable();
-    let mut next = |stored: Option<&[u8]>| changed.next_if(|&row| stored.is_none_or(|key| delta.key(row) <= key));
+    let mut next =
+        |stored: Option<&[u8]>| changed.next_if(|&row| stored.is_none_or(|key| delta.key(row) <= key));
     loop {
         let stored = cursor.next_net()?;
         let stored_key = stored.map(|(batch, row, _)| batch.key(row));
@@ -74,7 +75,12 @@ fn check_key(
 
 /// Checks that the rows of every primary key that `delta` touches are the same in `head` as they were in `base`:
 /// the first committer wins. Rows without a primary key have no identity to fight over.
-pub(crate) fn check_untouched(relation: &Relation, base: &[Batch], head: &[Batch], delta: &Batch) -> Result<()> {
+pub(crate) fn check_untouched(
+    relation: &Relation,
+    base: &[Batch],
+    head: &[Batch],
+    delta: &Batch,
+) -> Result<()> {
     if !relation.is_keyed() {
         return Ok(());
     }

@@ -90,7 +90,8 @@ impl Catalog {
 
     /// The views that read this collection directly, by name.
     pub(crate) fn readers(&self, id: CollectionId) -> Vec<Arc<Relation>> {
-        let reads = |relation: &&Arc<Relation>| relation.view.as_ref().is_some_and(|v| v.sources.contains(&id));
+        let reads =
+            |relation: &&Arc<Relation>| relation.view.as_ref().is_some_and(|v| v.sources.contains(&id));
         self.relations().filter(reads).cloned().collect()
     }
 
@@ -102,7 +103,12 @@ impl Catalog {
         order
     }
 
-    fn visit_dependents(&self, id: CollectionId, seen: &mut BTreeSet<CollectionId>, order: &mut Vec<Arc<Relation>>) {
+    fn visit_dependents(
+        &self,
+        id: CollectionId,
+        seen: &mut BTreeSet<CollectionId>,
+        order: &mut Vec<Arc<Relation>>,
+    ) {
         for reader in self.readers(id) {
             if seen.insert(reader.id()) {
                 self.visit_dependents(reader.id(), seen, order);

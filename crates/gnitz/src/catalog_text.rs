@@ -62,7 +62,10 @@ pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
             "circuit" => catalog.circuit = parse_part::<Circuit>("circuit", &line.string()?)?,
             "program" => catalog.program = parse_part::<Program>("program", &line.string()?)?,
             "end" => ended = true,
-            _ => open.as_mut().ok_or_else(|| broken(format!("{word} outside of a relation")))?.read(&word, &mut line)?,
+            _ => open
+                .as_mut()
+                .ok_or_else(|| broken(format!("{word} outside of a relation")))?
+                .read(&word, &mut line)?,
         }
     }
     if !ended {
@@ -267,7 +270,10 @@ impl Line {
 }
 
 fn quote(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\r', "\\r"))
+    format!(
+        "\"{}\"",
+        text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\r', "\\r")
+    )
 }
 
 /// Reads a string from behind its opening quote.
@@ -302,7 +308,14 @@ mod tests {
         let id = ColumnDef::new("id", ColumnType { ty: Type::Int64, nullable: false });
         let columns = vec![name, id];
         let schema = Schema { columns: columns.iter().map(|c| c.ty).collect(), key: vec![1] };
-        TableDef { id: CollectionId(1), name: "t".into(), kind: TableKind::Table, columns, primary_key: vec![1], schema }
+        TableDef {
+            id: CollectionId(1),
+            name: "t".into(),
+            kind: TableKind::Table,
+            columns,
+            primary_key: vec![1],
+            schema,
+        }
     }
 
     #[test]

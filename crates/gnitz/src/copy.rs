@@ -5,9 +5,9 @@
 //! the rows from the snapshot in pieces, too.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrow::record_batch::RecordBatch;
 use sql::statement::{CopyFrom, CopyTo, Csv};
@@ -25,16 +25,27 @@ const PIECE_BYTES: usize = 1 << 20;
 /// How many records are read between looks at the cancel flag.
 const CANCEL_EVERY: u64 = 1 << 12;
 
-/// Reads a file into rows of a table.
-pub(crate) fn read(copy: &CopyFrom, mut gathered: Gather, cancel: &AtomicBool) -> Result<Gather> {
+/// Reads a file into rows of a table, telling in `copied` how many bytes it has read.
+pub(crate) fn read(
+    copy: &CopyFrom,
+    mut gathered: Gather,
+    cancel: &AtomicBool,
+    copied: &AtomicU64,
+) -> Result<Gather> {
     let failed = |source| Error::File { path: copy.file.clone(), source };
-    let file = BufReader::with_capacity(PIECE_BYTES, File::open(&copy.file).map_err(failed)?);
+    copied.store(0, Ordering::Relaxed);
+    let file = Counted { file: File::open(&copy.file).map_err(failed)?, copied };
+    let file = BufReader::with_capacity(PIECE_BYTES, file);
     let mut reader = Reader::new(file, &copy.csv);
     let mut record = Record::default();
     let mut header = copy.csv.header;
     let mut records = 0_u64;
     loop {
-        let at_line = |line: u64, source: Error| Error::Copy { path: copy.file.clone(), line, source: Box::new(source) };
+        let at_line = |line: u64, source: Error| Error::Copy {
+            path: copy.file.clone(),
+            line,
+            source: Box::new(source),
+        };
         let more = reader.read(&mut record).map_err(failed)?;
         let more = more.map_err(|fault| {
             at_line(record.line(), Error::CopyFormat { message: fault.message().to_string() })
@@ -52,6 +63,20 @@ pub(crate) fn read(copy: &CopyFrom, mut gathered: Gather, cancel: &AtomicBool) -
     }
 }
 
+/// A file that counts what is read of it.
+struct Counted<'a> {
+    file: File,
+    copied: &'a AtomicU64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let bytes = self.file.read(buffer)?;
+        self.copied.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
 fn add(record: &Record, csv: &Csv, gathered: &mut Gather) -> Result<()> {
     let text = |bytes| std::str::from_utf8(bytes);
     let fields = (0..record.len()).map(|field| record.get(field, &csv.null).map(text).transpose());
@@ -65,10 +90,12 @@ fn places(relation: &Relation, names: &[String]) -> Result<Vec<usize>> {
     if names.is_empty() {
         return Ok((0..relation.def.columns.len()).collect());
     }
-    let place = |name: &String| relation.def.column(name).map(|place| place as usize).ok_or_else(|| {
-        let message = format!("column \"{name}\" of relation \"{}\" does not exist", relation.name());
-        Error::Sql(sql::SqlError::new(sql::SqlState::UndefinedColumn, message))
-    });
+    let place = |name: &String| {
+        relation.def.column(name).map(|place| place as usize).ok_or_else(|| {
+            let message = format!("column \"{name}\" of relation \"{}\" does not exist", relation.name());
+            Error::Sql(sql::SqlError::new(sql::SqlState::UndefinedColumn, message))
+        })
+    };
     names.iter().map(place).collect()
 }
 
@@ -138,7 +165,9 @@ impl<'a> Writer<'a> {
         for (row, &weight) in weights.iter().enumerate() {
             texts.clear();
             let values = vectors.iter().zip(types);
-            texts.extend(values.map(|(v, &ty)| v.is_valid(row).then(|| v.get_as(row, ty).display(ty).to_string())));
+            texts.extend(
+                values.map(|(v, &ty)| v.is_valid(row).then(|| v.get_as(row, ty).display(ty).to_string())),
+            );
             for _ in 0..weight.max(0) {
                 write_record(&mut self.output, self.csv, texts.iter().map(Option::as_deref))
                     .map_err(|source| Error::File { path: self.path.to_string(), source })?;

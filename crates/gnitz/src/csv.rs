@@ -234,7 +234,8 @@ mod tests {
     fn what_is_written_is_read_back() {
         let other = Csv { delimiter: b';', quote: b'\'', escape: b'\\', null: "NULL".into(), header: false };
         for csv in [Csv::default(), other] {
-            let fields = [Some("plain"), None, Some(""), Some("a,b;c"), Some("say \"x\"\n'a\\gain'"), Some("NULL")];
+            let fields =
+                [Some("plain"), None, Some(""), Some("a,b;c"), Some("say \"x\"\n'a\\gain'"), Some("NULL")];
             let mut text = Vec::new();
             write_record(&mut text, &csv, fields.into_iter()).unwrap();
             let rows = read_all(&String::from_utf8(text).unwrap(), &csv);

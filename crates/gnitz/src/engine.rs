@@ -122,7 +122,10 @@ impl Engine {
         let relation = version.compiled.catalog.get(name);
         let relation = relation.ok_or_else(|| Error::UndefinedTable { name: name.to_string() })?;
         if relation.def.kind == sql::TableKind::System {
-            return Err(Error::WrongKind { name: name.to_string(), expected: "a table or a materialized view" });
+            return Err(Error::WrongKind {
+                name: name.to_string(),
+                expected: "a table or a materialized view",
+            });
         }
         let contents = zset::merge(version.runs(relation.id())?)?;
         let queue = Arc::new(Queue::new(version.state.epoch, contents));
@@ -182,7 +185,12 @@ impl Writer<'_> {
     }
 
     /// Commits the changes of some tables, made on `base`, as one epoch; `None` if there are none.
-    pub(crate) fn commit(&mut self, base: &Version, changes: Deltas, cancel: &AtomicBool) -> Result<Option<Ticket>> {
+    pub(crate) fn commit(
+        &mut self,
+        base: &Version,
+        changes: Deltas,
+        cancel: &AtomicBool,
+    ) -> Result<Option<Ticket>> {
         let changes: Deltas = changes.into_iter().filter(|(_, delta)| !delta.is_empty()).collect();
         if changes.is_empty() {
             return Ok(None);

@@ -168,7 +168,9 @@ impl Error {
             Error::FailedTransaction => "end it with ROLLBACK",
             Error::InTransaction { .. } => "end the transaction with COMMIT or ROLLBACK first",
             Error::Dependents { .. } => "use DROP ... CASCADE to drop them too",
-            Error::View { .. } => "change the row, or drop the view and write its expression so that it cannot fail",
+            Error::View { .. } => {
+                "change the row, or drop the view and write its expression so that it cannot fail"
+            }
             _ => return None,
         };
         Some(text.to_string())

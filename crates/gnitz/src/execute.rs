@@ -64,12 +64,16 @@ impl Prepared {
         let tag = self.statement.name();
         let done = |()| Outcome::Done { tag };
         match &self.statement {
-            Statement::Query(query) => core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows),
+            Statement::Query(query) => {
+                core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows)
+            }
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
                 core.write(|work| self.change(core, work, params))
             }
             Statement::CreateTable(create) => core
-                .outside(tag, |engine| definition::create_table(engine, ddl::create_table(&engine.planner, create)?))
+                .outside(tag, |engine| {
+                    definition::create_table(engine, ddl::create_table(&engine.planner, create)?)
+                })
                 .map(done),
             Statement::CreateView(create) => {
                 core.outside(tag, |engine| view::create(engine, create, core.cancel())).map(done)
@@ -80,7 +84,9 @@ impl Prepared {
                 core.commit().map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })
             }
             Statement::Rollback => core.rollback().map(done),
-            Statement::Explain(explain) => core.read(|work| self.explain(core, work, explain)).map(Outcome::Rows),
+            Statement::Explain(explain) => {
+                core.read(|work| self.explain(core, work, explain)).map(Outcome::Rows)
+            }
             Statement::Check { view } => core
                 .read(|work| {
                     let snapshot = Arc::new(work.snapshot(true, core.cancel())?);
@@ -119,7 +125,9 @@ impl Prepared {
                 let rows = planner.run(prepared, &as_dyn, &params, core.cancel())?;
                 Ok(QueryResult { schema: rows.schema, batches: rows.batches })
             }
-            PlanKind::Change(_) => Err(Error::Sql(sql::SqlError::internal("a query has the plan of a change"))),
+            PlanKind::Change(_) => {
+                Err(Error::Sql(sql::SqlError::internal("a query has the plan of a change")))
+            }
         }
     }
 
@@ -127,9 +135,8 @@ impl Prepared {
         let snapshot = self.snapshot(core, work)?;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
         let planner = &core.engine().planner;
-        let plan = self.plan(&snapshot, || {
-            Ok(PlanKind::Change(PreparedDml::new(planner, &as_dyn, &self.statement)?))
-        })?;
+        let plan = self
+            .plan(&snapshot, || Ok(PlanKind::Change(PreparedDml::new(planner, &as_dyn, &self.statement)?)))?;
         let PlanKind::Change(dml) = &plan.kind else {
             return Err(Error::Sql(sql::SqlError::internal("a change has the plan of a query")));
         };
@@ -171,7 +178,8 @@ impl Prepared {
         let rows = match &copy.source {
             CopySource::Table { name, columns } => {
                 let relation = work.relation(name)?;
-                let mut file = copy::Writer::create(copy, copy::column_names(&relation, columns).into_iter())?;
+                let mut file =
+                    copy::Writer::create(copy, copy::column_names(&relation, columns).into_iter())?;
                 let runs = sql::Scan::runs(snapshot.as_ref(), relation.id());
                 file.relation(&relation, columns, &runs, core.cancel())?;
                 file.finish()?
@@ -225,7 +233,7 @@ pub(crate) fn gather(core: &Core, table: &str, columns: &[String]) -> Result<Gat
 fn copy_from(core: &Core, copy: &CopyFrom) -> Result<Outcome> {
     let empty = gather(core, &copy.table, &copy.columns)?;
     // Reading the file is part of the transaction, so a bad line fails it; outside of one nobody waits for it.
-    let mut gathered = core.read(|_| copy::read(copy, empty, core.cancel()))?;
+    let mut gathered = core.read(|_| copy::read(copy, empty, core.cancel(), core.copied_bytes()))?;
     let rows = flush(core, &mut gathered)?;
     Ok(Outcome::Count { tag: "COPY", rows })
 }
@@ -253,7 +261,8 @@ fn explain_change(
 ) -> Result<String> {
     let dml = PreparedDml::new(planner, snapshot, statement)?;
     let catalog = &work.base().compiled.catalog;
-    let views: Vec<String> = catalog.dependents(dml.table().id).iter().map(|v| v.name().to_string()).collect();
+    let views: Vec<String> =
+        catalog.dependents(dml.table().id).iter().map(|v| v.name().to_string()).collect();
     let followed = if views.is_empty() { "none".to_string() } else { views.join(", ") };
     Ok(format!("{} on {}\nviews that follow: {followed}", statement.name(), dml.table().name))
 }

@@ -21,6 +21,7 @@
 
 mod appender;
 mod apply;
+mod browse;
 mod catalog;
 mod catalog_text;
 mod check;
@@ -49,9 +50,9 @@ mod version;
 mod view;
 
 pub use appender::Appender;
-pub use mode::Status;
 pub use database::{Builder, Database};
 pub use error::{Error, Result};
+pub use mode::Status;
 pub use outcome::{Outcome, QueryResult, Value};
 pub use session::{CancelHandle, Session, Statement, Transaction};
 pub use sql::{Position, Split, SqlError, SqlState, split};

@@ -4,7 +4,7 @@
 //! lock, so that it sees the newest rows and never conflicts. A transaction runs on the version it began on and
 //! meets the others when it commits. Any error in it leaves it failed: it can only be rolled back.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::engine::Engine;
@@ -17,6 +17,7 @@ use crate::transaction::Work;
 pub(crate) struct Core {
     handle: Arc<Handle>,
     cancel: Arc<AtomicBool>,
+    copied_bytes: Arc<AtomicU64>,
     mode: Mutex<Mode>,
 }
 
@@ -44,7 +45,7 @@ pub enum Status {
 impl Core {
     /// A session without a transaction.
     pub(crate) fn new(handle: Arc<Handle>) -> Core {
-        Core { handle, cancel: Arc::default(), mode: Mutex::new(Mode::Auto) }
+        Core { handle, cancel: Arc::default(), copied_bytes: Arc::default(), mode: Mutex::new(Mode::Auto) }
     }
 
     /// The engine below.
@@ -55,6 +56,11 @@ impl Core {
     /// Set to stop the running statement.
     pub(crate) fn cancel(&self) -> &Arc<AtomicBool> {
         &self.cancel
+    }
+
+    /// How much of its file a running COPY has read.
+    pub(crate) fn copied_bytes(&self) -> &Arc<AtomicU64> {
+        &self.copied_bytes
     }
 
     /// Forgets a cancel that came between statements.
@@ -109,7 +115,9 @@ impl Core {
     pub(crate) fn outside<T>(&self, statement: &str, run: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
         let mut mode = lock(&self.mode);
         if !matches!(*mode, Mode::Auto) {
-            return in_transaction(&mut mode, |_| Err(Error::InTransaction { statement: statement.to_string() }));
+            return in_transaction(&mut mode, |_| {
+                Err(Error::InTransaction { statement: statement.to_string() })
+            });
         }
         drop(mode);
         run(self.engine())

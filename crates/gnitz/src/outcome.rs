@@ -58,7 +58,9 @@ impl QueryResult {
         for batch in &self.batches {
             let columns = batch.columns().iter().zip(&known).map(|(array, ty)| types::to_vector(array, *ty));
             let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
-            rows.extend((0..batch.num_rows()).map(|row| columns.iter().map(|column| column.get(row)).collect()));
+            rows.extend(
+                (0..batch.num_rows()).map(|row| columns.iter().map(|column| column.get(row)).collect()),
+            );
         }
         Ok(rows)
     }

@@ -69,8 +69,9 @@ impl Relation {
         let all: Vec<u32> = (0..def.columns.len() as u32).collect();
         let key = if def.primary_key.is_empty() { &all } else { &def.primary_key };
         let columns = key.iter().map(|&c| (&def.columns[c as usize], &row[c as usize]));
-        let (names, values): (Vec<&str>, Vec<String>) =
-            columns.map(|(column, value)| (column.name.as_str(), value.display(column.ty.ty).to_string())).unzip();
+        let (names, values): (Vec<&str>, Vec<String>) = columns
+            .map(|(column, value)| (column.name.as_str(), value.display(column.ty.ty).to_string()))
+            .unzip();
         format!("({})=({})", names.join(", "), values.join(", "))
     }
 }

@@ -65,7 +65,10 @@ impl Gather {
     }
 
     /// Adds a row given as text. A value that cannot be stored is told at once.
-    pub(crate) fn add_text<'f>(&mut self, fields: impl ExactSizeIterator<Item = Option<&'f str>>) -> Result<()> {
+    pub(crate) fn add_text<'f>(
+        &mut self,
+        fields: impl ExactSizeIterator<Item = Option<&'f str>>,
+    ) -> Result<()> {
         self.loader.push_text(fields)?;
         self.encode_if(PIECE_ROWS)
     }

@@ -22,6 +22,10 @@ impl Session {
         Session { core: Arc::new(Core::new(handle)) }
     }
 
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// Runs the statements of a text, one after another, each as its own transaction unless one is open. Nothing
     /// runs if the text does not parse; the first statement that fails ends it.
     pub fn execute(&self, sql: &str) -> Result<Vec<Outcome>> {

@@ -137,7 +137,9 @@ impl Unread {
     fn fold_smallest_pair(&mut self) {
         let size = |at: usize| self.deltas[at].1.len() + self.deltas[at + 1].1.len();
         let Some(at) = (1..self.deltas.len() - 1).min_by_key(|&at| size(at)) else { return };
-        let Ok(sum) = zset::merge(&[self.deltas[at].1.clone(), self.deltas[at + 1].1.clone()]) else { return };
+        let Ok(sum) = zset::merge(&[self.deltas[at].1.clone(), self.deltas[at + 1].1.clone()]) else {
+            return;
+        };
         self.deltas[at + 1].1 = sum;
         self.deltas.remove(at);
     }

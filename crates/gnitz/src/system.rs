@@ -29,7 +29,14 @@ const ALL: [Description; 4] = [
     (
         TABLES,
         "gnitz_tables",
-        &[text("name"), text("kind"), text("collection"), text("primary_key"), number("rows"), number("bytes")],
+        &[
+            text("name"),
+            text("kind"),
+            text("collection"),
+            text("primary_key"),
+            number("rows"),
+            number("bytes"),
+        ],
     ),
     (
         COLUMNS,
@@ -63,7 +70,8 @@ const ALL: [Description; 4] = [
 /// The definitions of all system tables.
 pub(crate) fn relations(secret: Secret) -> impl Iterator<Item = Relation> {
     ALL.into_iter().map(move |(id, name, columns)| {
-        let column = |&(name, ty, nullable): &(&str, Type, bool)| ColumnDef::new(name, ColumnType { ty, nullable });
+        let column =
+            |&(name, ty, nullable): &(&str, Type, bool)| ColumnDef::new(name, ColumnType { ty, nullable });
         let columns: Vec<ColumnDef> = columns.iter().map(column).collect();
         let schema = Schema { columns: columns.iter().map(|c| c.ty).collect(), key: Vec::new() };
         let kind = TableKind::System;

@@ -105,7 +105,8 @@ impl Work {
             let seen = &self.seen;
             changes.extend(seen.step(&changes, cancel)?);
             let state = seen.state.with(&changes, seen.state.epoch + 1)?;
-            self.seen = Arc::new(Version { number: seen.number, state, compiled: Arc::clone(&seen.compiled) });
+            self.seen =
+                Arc::new(Version { number: seen.number, state, compiled: Arc::clone(&seen.compiled) });
         }
         self.unseen.clear();
         Ok(())

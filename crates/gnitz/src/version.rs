@@ -42,7 +42,8 @@ impl Compiled {
     pub(crate) fn explain(&self, error: VmError) -> Error {
         match error {
             VmError::Eval { views, key, source, .. } => {
-                let name = |id| self.catalog.by_id(id).map_or_else(|| id.to_string(), |r| r.name().to_string());
+                let name =
+                    |id| self.catalog.by_id(id).map_or_else(|| id.to_string(), |r| r.name().to_string());
                 Error::View { views: views.into_iter().map(name).collect(), key, source }
             }
             VmError::Cancelled => Error::Canceled,

@@ -70,17 +70,31 @@ fn define(engine: &Engine, head: &Arc<Version>, catalog: &mut Catalog, create: &
     Ok(New { view: id, collections: collections.collect() })
 }
 
-fn view_def(id: CollectionId, create: &CreateView, columns: Vec<ColumnDef>, schema: zset::Schema) -> TableDef {
-    TableDef { id, name: create.name.clone(), kind: TableKind::View, columns, primary_key: Vec::new(), schema }
+fn view_def(
+    id: CollectionId,
+    create: &CreateView,
+    columns: Vec<ColumnDef>,
+    schema: zset::Schema,
+) -> TableDef {
+    TableDef {
+        id,
+        name: create.name.clone(),
+        kind: TableKind::View,
+        columns,
+        primary_key: Vec::new(),
+        schema,
+    }
 }
 
 /// The relations a fragment reads, each once. System tables change without commits, so no view can follow them.
 fn sources(catalog: &Catalog, fragment: &circuit::Circuit) -> Result<Vec<CollectionId>> {
     let sources: BTreeSet<CollectionId> = fragment.sources().map(|(_, collection)| collection).collect();
     for &source in &sources {
-        let relation = catalog.by_id(source).ok_or_else(|| internal("the plan of a view reads what is not there"))?;
+        let relation =
+            catalog.by_id(source).ok_or_else(|| internal("the plan of a view reads what is not there"))?;
         if relation.def.kind == TableKind::System {
-            let refusal = sql::SqlError::unsupported(format!("the system table \"{}\" in a view", relation.name()));
+            let refusal =
+                sql::SqlError::unsupported(format!("the system table \"{}\" in a view", relation.name()));
             return Err(refusal.with_hint("select from it directly").into());
         }
     }
@@ -92,7 +106,13 @@ fn internal(message: &str) -> Error {
 }
 
 /// The head's state with the new collections filled.
-fn fill(engine: &Engine, head: &Version, compiled: &Compiled, new: &New, cancel: &AtomicBool) -> Result<State> {
+fn fill(
+    engine: &Engine,
+    head: &Version,
+    compiled: &Compiled,
+    new: &New,
+    cancel: &AtomicBool,
+) -> Result<State> {
     let slice = compiled.catalog.circuit.slice(new.view);
     let program = circuit::lower(&slice)?;
     let machine = Machine::prepare(&program, engine.planner.functions(), compiled.catalog.secret)?;
@@ -101,7 +121,8 @@ fn fill(engine: &Engine, head: &Version, compiled: &Compiled, new: &New, cancel:
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::Canceled);
         }
-        let outputs = machine.step(&piece, filling, first, cancel).map_err(|error| compiled.explain(error))?;
+        let outputs =
+            machine.step(&piece, filling, first, cancel).map_err(|error| compiled.explain(error))?;
         filling.add(outputs)
     };
     // Constants and aggregates over nothing come in the first step, whether or not a source has rows.
@@ -157,7 +178,8 @@ impl Filling {
     }
 
     fn add(&mut self, outputs: Deltas) -> Result<()> {
-        let (kept, scratch): (Deltas, Deltas) = outputs.into_iter().partition(|(id, _)| self.new.contains(id));
+        let (kept, scratch): (Deltas, Deltas) =
+            outputs.into_iter().partition(|(id, _)| self.new.contains(id));
         self.kept = self.kept.with(&kept, self.kept.epoch)?;
         self.scratch = self.scratch.with(&scratch, self.scratch.epoch)?;
         Ok(())

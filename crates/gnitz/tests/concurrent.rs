@@ -41,8 +41,11 @@ fn a_reader_sees_one_epoch_whole() {
 #[test]
 fn statements_of_many_sessions_never_conflict() {
     let (database, session) = memory();
-    run(&session, "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO counter VALUES (1, 0);
-                   CREATE MATERIALIZED VIEW v AS SELECT SUM(n) AS s FROM counter");
+    run(
+        &session,
+        "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO counter VALUES (1, 0);
+                   CREATE MATERIALIZED VIEW v AS SELECT SUM(n) AS s FROM counter",
+    );
     let writers: Vec<_> = (0..4)
         .map(|_| {
             let session = database.session();

@@ -50,7 +50,10 @@ fn write_restart_write_kill_restart() {
         let session = database.session();
         check(&session);
         assert_eq!(rows(&session, "SELECT count(*) FROM w"), ["50"]);
-        run(&session, "DELETE FROM t WHERE id < 10; UPDATE t SET g = NULL WHERE id = 11; INSERT INTO t (id) VALUES (99)");
+        run(
+            &session,
+            "DELETE FROM t WHERE id < 10; UPDATE t SET g = NULL WHERE id = 11; INSERT INTO t (id) VALUES (99)",
+        );
         database.epoch().unwrap()
         // Dropped without being closed: the log has the rest.
     };

@@ -22,24 +22,39 @@ fn every_type_comes_back_as_it_went_in() {
         rows(&session, "SELECT da, ti, ts, tz FROM t WHERE l = 1"),
         ["2020-02-29|12:34:56.500|2021-01-01T00:00:00|2021-06-01T10:00:00Z"]
     );
-    assert_eq!(rows(&session, "SELECT count(*) FROM t WHERE da + INTERVAL '1 day' = DATE '2020-03-01'"), ["1"]);
+    assert_eq!(
+        rows(&session, "SELECT count(*) FROM t WHERE da + INTERVAL '1 day' = DATE '2020-03-01'"),
+        ["1"]
+    );
 }
 
 #[test]
 fn keys_of_any_type_but_floats() {
     let (_database, session) = memory();
-    for (index, ty) in
-        ["BOOLEAN", "SMALLINT", "INTEGER", "DECIMAL(12,3)", "DECIMAL(30,3)", "TEXT", "BYTEA", "DATE", "TIMESTAMP"]
-            .into_iter()
-            .enumerate()
+    for (index, ty) in [
+        "BOOLEAN",
+        "SMALLINT",
+        "INTEGER",
+        "DECIMAL(12,3)",
+        "DECIMAL(30,3)",
+        "TEXT",
+        "BYTEA",
+        "DATE",
+        "TIMESTAMP",
+    ]
+    .into_iter()
+    .enumerate()
     {
         run(&session, &format!("CREATE TABLE k{index} (k {ty} PRIMARY KEY, v INTEGER)"));
     }
     assert_eq!(state(&session, "CREATE TABLE f (k DOUBLE PRECISION PRIMARY KEY)"), "0A000");
     run(&session, "INSERT INTO k5 VALUES ('b', 1), ('a', 2), ('', 3)");
     assert_eq!(rows(&session, "SELECT v FROM k5 WHERE k = ''"), ["3"]);
-    run(&session, "CREATE TABLE two (a TEXT, b INTEGER, v INTEGER, PRIMARY KEY (b, a));
-                   INSERT INTO two VALUES ('x', 1, 1), ('y', 1, 2), ('x', 2, 3)");
+    run(
+        &session,
+        "CREATE TABLE two (a TEXT, b INTEGER, v INTEGER, PRIMARY KEY (b, a));
+                   INSERT INTO two VALUES ('x', 1, 1), ('y', 1, 2), ('x', 2, 3)",
+    );
     assert_eq!(state(&session, "INSERT INTO two VALUES ('y', 1, 9)"), "23505");
     assert_eq!(rows(&session, "SELECT v FROM two WHERE a = 'x' AND b = 2"), ["3"]);
     assert_eq!(rows(&session, "SELECT v FROM two WHERE b = 1 ORDER BY v"), ["1", "2"]);
@@ -66,7 +81,10 @@ fn on_conflict_and_returning() {
     run(&session, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 10)");
     assert_eq!(count(&session, "INSERT INTO t VALUES (1, 11), (2, 20) ON CONFLICT DO NOTHING"), 1);
     assert_eq!(
-        count(&session, "INSERT INTO t VALUES (1, 5), (3, 30) ON CONFLICT (id) DO UPDATE SET n = t.n + excluded.n"),
+        count(
+            &session,
+            "INSERT INTO t VALUES (1, 5), (3, 30) ON CONFLICT (id) DO UPDATE SET n = t.n + excluded.n"
+        ),
         2
     );
     assert_eq!(rows(&session, "SELECT * FROM t ORDER BY id"), ["1|15", "2|20", "3|30"]);
@@ -131,16 +149,25 @@ fn the_database_describes_itself() {
          INSERT INTO t VALUES (1, 'a'), (2, 'a'), (3, 'b')",
     );
     assert_eq!(
-        rows(&session, "SELECT name, kind, primary_key, rows FROM gnitz_tables WHERE kind <> 'system' ORDER BY name"),
+        rows(
+            &session,
+            "SELECT name, kind, primary_key, rows FROM gnitz_tables WHERE kind <> 'system' ORDER BY name"
+        ),
         ["t|table|id|3", "v|view||2"]
     );
     assert_eq!(
-        rows(&session, "SELECT name, type, nullable, max_length FROM gnitz_columns WHERE table_name = 't' ORDER BY position"),
+        rows(
+            &session,
+            "SELECT name, type, nullable, max_length FROM gnitz_columns WHERE table_name = 't' ORDER BY position"
+        ),
         ["id|INTEGER|false|-", "x|TEXT|false|9"]
     );
     assert_eq!(rows(&session, "SELECT count(*) FROM gnitz_views WHERE sql LIKE '%GROUP BY%'"), ["1"]);
     assert_eq!(
-        rows(&session, "SELECT view, kind, cost FROM gnitz_operators WHERE kind IN ('reduce', 'sink') ORDER BY kind"),
+        rows(
+            &session,
+            "SELECT view, kind, cost FROM gnitz_operators WHERE kind IN ('reduce', 'sink') ORDER BY kind"
+        ),
         ["v|reduce|change", "v|sink|change"]
     );
     let plan = rows(&session, "EXPLAIN v").join("\n");
@@ -158,7 +185,10 @@ fn ad_hoc_queries() {
         "CREATE TABLE t (id INTEGER PRIMARY KEY, g TEXT, n INTEGER);
          INSERT INTO t VALUES (1, 'a', 5), (2, 'a', NULL), (3, 'b', -1), (4, NULL, 2)",
     );
-    assert_eq!(rows(&session, "SELECT g, sum(n), count(n) FROM t GROUP BY g ORDER BY g"), ["a|5|1", "b|-1|1", "-|2|1"]);
+    assert_eq!(
+        rows(&session, "SELECT g, sum(n), count(n) FROM t GROUP BY g ORDER BY g"),
+        ["a|5|1", "b|-1|1", "-|2|1"]
+    );
     assert_eq!(
         rows(&session, "SELECT id, row_number() OVER (ORDER BY n DESC NULLS LAST) FROM t ORDER BY id"),
         ["1|1", "2|4", "3|3", "4|2"]
@@ -169,5 +199,8 @@ fn ad_hoc_queries() {
     assert_eq!(state(&session, "SELECT 1 / (n + 1) FROM t"), "22012");
     assert_eq!(state(&session, "SELECT n + 2147483647 FROM t"), "22003");
     assert_eq!(state(&session, "SELECT sum(n::BIGINT + 9223372036854775800) FROM t WHERE n > 0"), "22003");
-    assert_eq!(rows(&session, "SELECT CASE WHEN n + 1 <> 0 THEN 6 / (n + 1) END FROM t ORDER BY id"), ["1", "-", "-", "2"]);
+    assert_eq!(
+        rows(&session, "SELECT CASE WHEN n + 1 <> 0 THEN 6 / (n + 1) END FROM t ORDER BY id"),
+        ["1", "-", "-", "2"]
+    );
 }

@@ -112,8 +112,11 @@ fn a_transaction_sees_one_version_to_its_end() {
 #[test]
 fn many_statements_in_one_transaction() {
     let (_database, session) = memory();
-    run(&session, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);
-                   CREATE MATERIALIZED VIEW parity AS SELECT n % 2 AS p, COUNT(*) AS c FROM t GROUP BY n % 2");
+    run(
+        &session,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER);
+                   CREATE MATERIALIZED VIEW parity AS SELECT n % 2 AS p, COUNT(*) AS c FROM t GROUP BY n % 2",
+    );
     let insert = session.prepare("INSERT INTO t VALUES ($1, $2)").unwrap();
     run(&session, "BEGIN");
     for id in 0..30_000_i32 {

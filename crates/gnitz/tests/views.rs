@@ -20,22 +20,47 @@ const CHANGES: &[&str] = &[
     "DELETE FROM person",
 ];
 
-const TABLES: &str = "CREATE TABLE item (id INTEGER PRIMARY KEY, owner INTEGER, kind TEXT, price DECIMAL(10, 2), day DATE);
+const TABLES: &str =
+    "CREATE TABLE item (id INTEGER PRIMARY KEY, owner INTEGER, kind TEXT, price DECIMAL(10, 2), day DATE);
     CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, boss INTEGER);
     CREATE TABLE log (word TEXT, n INTEGER)";
 
 const VIEWS: &[(&str, &str)] = &[
-    ("projected", "SELECT id, upper(kind) AS kind, price * 2 AS twice, CASE WHEN price > 2 THEN 'dear' ELSE 'cheap' END AS c FROM item"),
+    (
+        "projected",
+        "SELECT id, upper(kind) AS kind, price * 2 AS twice, CASE WHEN price > 2 THEN 'dear' ELSE 'cheap' END AS c FROM item",
+    ),
     ("filtered", "SELECT * FROM item WHERE kind IN ('a', 'b') AND price BETWEEN 0 AND 5 OR day IS NULL"),
-    ("texts", "SELECT substring(name, 1, 2) AS s, coalesce(name, '?') || '!' AS t FROM person WHERE name LIKE '%b%' OR name IS NULL"),
-    ("dates", "SELECT id, EXTRACT(YEAR FROM day) AS y, day + INTERVAL '1 month' AS later FROM item WHERE day >= DATE '2020-01-15'"),
-    ("grouped", "SELECT kind, COUNT(*) AS n, COUNT(price) AS p, SUM(price) AS s, AVG(price) AS a, MIN(price) AS lo, MAX(day) AS hi FROM item GROUP BY kind"),
+    (
+        "texts",
+        "SELECT substring(name, 1, 2) AS s, coalesce(name, '?') || '!' AS t FROM person WHERE name LIKE '%b%' OR name IS NULL",
+    ),
+    (
+        "dates",
+        "SELECT id, EXTRACT(YEAR FROM day) AS y, day + INTERVAL '1 month' AS later FROM item WHERE day >= DATE '2020-01-15'",
+    ),
+    (
+        "grouped",
+        "SELECT kind, COUNT(*) AS n, COUNT(price) AS p, SUM(price) AS s, AVG(price) AS a, MIN(price) AS lo, MAX(day) AS hi FROM item GROUP BY kind",
+    ),
     ("whole", "SELECT COUNT(*) AS n, SUM(price) AS s, MAX(kind) AS m FROM item"),
     ("having_two", "SELECT owner, COUNT(*) AS n FROM item GROUP BY owner HAVING COUNT(*) > 1"),
-    ("joined", "SELECT i.id, p.name, i.price FROM item i JOIN person p ON i.owner = p.id WHERE p.name <> 'bob'"),
-    ("self_joined", "SELECT a.name AS boss, b.name AS worker FROM person a JOIN person b ON a.id = b.boss AND b.id > 10"),
-    ("three", "SELECT p.name, q.name AS boss, SUM(i.price) AS s FROM item i JOIN person p ON i.owner = p.id JOIN person q ON p.boss = q.id GROUP BY p.name, q.name"),
-    ("all_names", "SELECT name AS n FROM person UNION ALL SELECT kind FROM item UNION ALL SELECT word FROM log"),
+    (
+        "joined",
+        "SELECT i.id, p.name, i.price FROM item i JOIN person p ON i.owner = p.id WHERE p.name <> 'bob'",
+    ),
+    (
+        "self_joined",
+        "SELECT a.name AS boss, b.name AS worker FROM person a JOIN person b ON a.id = b.boss AND b.id > 10",
+    ),
+    (
+        "three",
+        "SELECT p.name, q.name AS boss, SUM(i.price) AS s FROM item i JOIN person p ON i.owner = p.id JOIN person q ON p.boss = q.id GROUP BY p.name, q.name",
+    ),
+    (
+        "all_names",
+        "SELECT name AS n FROM person UNION ALL SELECT kind FROM item UNION ALL SELECT word FROM log",
+    ),
     ("words", "SELECT DISTINCT word FROM log"),
     ("bag", "SELECT word, n FROM log"),
     ("over_grouped", "SELECT n, COUNT(*) AS kinds FROM grouped GROUP BY n"),
