@@ -231,9 +231,7 @@ impl<'a> Machine<'a> {
     fn is_null(&self, slot: &Slot) -> bool {
         match slot {
             Slot::Null => true,
-            Slot::Register(register) => {
-                matches!(self.scratch.registers[*register as usize], Slot::Null)
-            }
+            Slot::Register(register) => self.is_null(&self.scratch.registers[*register as usize]),
             _ => false,
         }
     }
