@@ -160,6 +160,44 @@ fn products_of_weights_beyond_a_weight_are_refused() {
 }
 
 #[test]
+fn changes_of_many_slices_equal_their_definition() {
+    let mut circuit = Circuit::new();
+    let a = circuit.source(A, Schema::new(vec![INT, INT, MAYBE], vec![0]));
+    let b = circuit.source(B, Schema::new(vec![INT, INT], vec![0]));
+    let below = |index, value| {
+        let literal = Expr::literal(Datum::Int(value), Type::Int64);
+        Expr::compare(BinaryOp::Lt, Expr::column(index, Type::Int64, false), literal)
+    };
+    let some = circuit.filter(a, below(1, 40));
+    let exprs = [0, 1, 4].map(|index| Expr::column(index, Type::Int64, false)).to_vec();
+    let joined = circuit.join((some, &[1]), (b, &[0]), Some(below(4, 70)), exprs);
+    circuit.sink(joined, &[0]);
+    let negated = circuit.negate(some);
+    let rest = circuit.union(vec![a, negated]);
+    let by_value = circuit.map(rest, vec![column(&circuit, rest, 1), column(&circuit, rest, 2)]);
+    let aggregates = vec![
+        aggregate(AggregateKind::Sum, Some(1), Type::Int64),
+        aggregate(AggregateKind::Min, Some(1), Type::Int64),
+    ];
+    let reduced = circuit.reduce(by_value, 1, aggregates, false);
+    circuit.sink(reduced, &[0]);
+    let distinct = circuit.distinct(by_value);
+    circuit.sink(distinct, &[1]);
+    let optimized = optimize(&circuit);
+    let mut world = World::new(optimized);
+    let row = |at: i64| {
+        let last = if at % 7 == 0 { Datum::Null } else { Datum::Int(at * 31 % 1500) };
+        (vec![Datum::Int(at), Datum::Int(at * 17 % 60), last], 1)
+    };
+    let pairs: Vec<(Row, i64)> = (0..120).map(|at| (ints(&[at % 60, at]), 1)).collect();
+    world.step(&[(A, (0..4000).map(row).collect()), (B, pairs)]).unwrap();
+    world.check(&circuit, "filled");
+    let gone = (0..4000).filter(|at| at % 3 != 0).map(|at| (row(at).0, -1));
+    world.step(&[(A, gone.chain((4000..7000).map(row)).collect())]).unwrap();
+    world.check(&circuit, "changed");
+}
+
+#[test]
 fn a_cancelled_step_says_so() {
     let mut circuit = Circuit::new();
     let a = circuit.constant(vec![ints(&[1])], vec![INT]);
