@@ -35,11 +35,13 @@ pub(crate) struct Reduce {
     pub(crate) global: bool,
 }
 
+/// Where each group's row lies in the state, if it has one.
+type Found<'t> = Vec<Option<(&'t Batch, usize)>>;
+
 /// The groups touched in a step, in the order of their keys: one row of each vector a group.
 struct Touched<'t> {
     columns: Vec<Vector>,
-    /// Where each group's row lies in the state, if it has one.
-    found: Vec<Option<(&'t Batch, usize)>>,
+    found: Found<'t>,
     old: Vec<Vector>,
     new: Vec<Vector>,
 }
@@ -129,13 +131,12 @@ impl Reduce {
     }
 
     /// The state of the touched groups before the step; a group without a row there has zeros.
-    #[allow(clippy::type_complexity)]
     fn look_up<'t, 'k>(
         &self,
         key: &dyn Fn(usize) -> &'k [u8],
         groups: usize,
         context: &Context<'t>,
-    ) -> Result<(Vec<Option<(&'t Batch, usize)>>, Vec<Vector>), Failure> {
+    ) -> Result<(Found<'t>, Vec<Vector>), Failure> {
         let mut old: Vec<Vector> = self
             .plan
             .slots
@@ -146,6 +147,9 @@ impl Reduce {
         let mut cursor = TraceCursor::new(context.traces.runs(self.state));
         let first_slot = self.groups.columns().len() as u32;
         for group in 0..groups {
+            if group % SLICE == 0 {
+                context.check_cancelled()?;
+            }
             cursor.seek_prefix(key(group));
             let row = cursor.next_net()?.map(|(batch, row, _)| (batch, row));
             found.push(row);
