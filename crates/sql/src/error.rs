@@ -235,6 +235,13 @@ impl From<ParserError> for SqlError {
     }
 }
 
+/// Our errors travel through DataFusion unchanged.
+impl From<SqlError> for DataFusionError {
+    fn from(error: SqlError) -> DataFusionError {
+        DataFusionError::External(Box::new(error))
+    }
+}
+
 impl From<DataFusionError> for SqlError {
     fn from(error: DataFusionError) -> SqlError {
         from_datafusion(error, None)
@@ -283,6 +290,9 @@ impl From<zset::ZsetError> for SqlError {
             zset::ZsetError::WeightOverflow { .. } => SqlState::NumericOutOfRange,
             zset::ZsetError::TooLarge { .. } => SqlState::LimitExceeded,
             zset::ZsetError::Corrupt { .. } => SqlState::DataCorrupted,
+            zset::ZsetError::Null { .. } => SqlState::NotNullViolation,
+            zset::ZsetError::OutOfRange { .. } => SqlState::NumericOutOfRange,
+            zset::ZsetError::Shape { .. } => SqlState::Internal,
         };
         SqlError::new(state, error.to_string())
     }

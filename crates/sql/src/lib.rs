@@ -4,9 +4,48 @@
 //! This is the only crate that touches DataFusion. It does not know where data lives: it sees a
 //! [`Catalog`] (what tables there are) and a [`Scan`] (their sorted runs), together a [`Snapshot`].
 
+mod access;
+mod adhoc;
+mod assign;
 pub mod catalog;
+mod checked;
+mod constructs;
+pub mod ddl;
+pub mod dml;
 pub mod error;
+mod evaluate;
+pub mod explain;
+mod expr;
+mod functions;
+mod fuse;
+pub mod input;
+pub mod literal;
+pub mod names;
+mod output;
+mod params;
+mod planner;
+pub mod point;
+mod rules;
+mod scalar;
+mod scan;
+mod session;
+pub mod split;
+mod sqltype;
+pub mod statement;
+mod sums;
+mod table;
+pub mod types;
+mod view;
 
 pub use catalog::{Catalog, ColumnDef, Scan, Snapshot, TableDef, TableKind};
 pub use datafusion::sql::sqlparser;
 pub use error::{Position, SqlError, SqlState};
+pub use ddl::{TableDraft, create_table};
+pub use dml::{Changes, Env, Loader, PreparedDml};
+pub use point::PointQuery;
+pub use split::{Split, split};
+pub use statement::{Parsed, Statement, parse, parse_one};
+pub use adhoc::Rows;
+pub use explain::{explain_circuit, explain_view};
+pub use functions::Library;
+pub use planner::{Parameter, Planner, Prepared, ViewPlan};

@@ -1,0 +1,87 @@
+//! The names of a query's output columns, as PostgreSQL gives them.
+//!
+//! A column without `AS` is named for what it is: a column keeps its name, a call is named for its function,
+//! and anything else is `?column?`. DataFusion's names spell out the expression and change with its types.
+
+use datafusion::sql::sqlparser::ast::{CastKind, Expr, Query, Select, SelectItem, SetExpr};
+
+use crate::names::fold;
+
+const UNNAMED: &str = "?column?";
+
+/// The names of the `count` output columns of `query`; `planned` names those that `*` stands for.
+pub(crate) fn column_names(query: &Query, planned: &[String]) -> Vec<String> {
+    match leftmost(&query.body) {
+        Some(select) => names_of(select, planned).unwrap_or_else(|| planned.to_vec()),
+        None => planned.to_vec(),
+    }
+}
+
+fn leftmost(body: &SetExpr) -> Option<&Select> {
+    match body {
+        SetExpr::Select(select) => Some(select),
+        SetExpr::Query(query) => leftmost(&query.body),
+        SetExpr::SetOperation { left, .. } => leftmost(left),
+        _ => None,
+    }
+}
+
+/// `None` where several wildcards leave open which column belongs to which.
+fn names_of(select: &Select, planned: &[String]) -> Option<Vec<String>> {
+    let is_wildcard =
+        |item: &&SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    let wildcards = select.projection.iter().filter(is_wildcard).count();
+    let plain = select.projection.len() - wildcards;
+    if wildcards > 1 || plain > planned.len() || (wildcards == 0 && plain != planned.len()) {
+        return (wildcards == select.projection.len()).then(|| planned.to_vec());
+    }
+    let mut names = Vec::with_capacity(planned.len());
+    for item in &select.projection {
+        match item {
+            SelectItem::UnnamedExpr(expr) => names.push(name_of(expr)),
+            SelectItem::ExprWithAlias { alias, .. } => names.push(fold(alias)),
+            SelectItem::ExprWithAliases { aliases, .. } => names.push(aliases.first().map(fold)?),
+            SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
+                let start = names.len();
+                names.extend(planned[start..start + planned.len() - plain].iter().cloned());
+            }
+        }
+    }
+    (names.len() == planned.len()).then_some(names)
+}
+
+/// The name of a column that an expression gives.
+pub(crate) fn name_of(expr: &Expr) -> String {
+    match expr {
+        Expr::Identifier(ident) => fold(ident),
+        Expr::CompoundIdentifier(parts) => parts.last().map_or_else(|| UNNAMED.to_string(), fold),
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => name_of(inner),
+        Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } => {
+            match name_of(expr) {
+                name if name == UNNAMED => data_type.to_string().to_lowercase(),
+                name => name,
+            }
+        }
+        Expr::Function(function) => {
+            let name = function.name.to_string().to_lowercase();
+            name.rsplit('.').next().unwrap_or(&name).to_string()
+        }
+        Expr::Case { .. } => "case".to_string(),
+        Expr::Extract { .. } => "extract".to_string(),
+        Expr::Substring { .. } => "substring".to_string(),
+        Expr::Trim { .. } => "btrim".to_string(),
+        Expr::Position { .. } => "position".to_string(),
+        Expr::Overlay { .. } => "overlay".to_string(),
+        Expr::Ceil { .. } => "ceil".to_string(),
+        Expr::Floor { .. } => "floor".to_string(),
+        Expr::Exists { .. } => "exists".to_string(),
+        Expr::TypedString(typed) => typed.data_type.to_string().to_lowercase(),
+        Expr::Interval(_) => "interval".to_string(),
+        Expr::Subquery(query) => match leftmost(&query.body).map(|select| select.projection.as_slice()) {
+            Some([SelectItem::UnnamedExpr(inner)]) => name_of(inner),
+            Some([SelectItem::ExprWithAlias { alias, .. }]) => fold(alias),
+            _ => UNNAMED.to_string(),
+        },
+        _ => UNNAMED.to_string(),
+    }
+}

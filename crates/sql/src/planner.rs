@@ -1,0 +1,290 @@
+//! The planner: a query's syntax tree in, a view's circuit or a query's answer out.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema as ArrowSchema};
+use circuit::Circuit;
+use datafusion::common::ParamValues;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::Query;
+use zset::{Datum, Schema, Type};
+
+use crate::adhoc::{Executor, Rows, depends_on_the_moment};
+use crate::catalog::{ColumnDef, Snapshot, TableDef};
+use crate::constructs::Constructs;
+use crate::error::{SqlError, SqlState};
+use crate::functions::Library;
+use crate::fuse::fuse;
+use crate::output::column_names;
+use crate::session::Session;
+use crate::table::Relation;
+use crate::types::{from_arrow, record_batch, to_arrow, to_scalar};
+use crate::view;
+
+/// A value with its type, for a parameter.
+pub type Parameter = (Datum, Type);
+
+/// Turns queries into circuits and answers. One serves a whole process; it holds DataFusion's state and the
+/// threads that queries run on.
+pub struct Planner {
+    session: Arc<Session>,
+    executor: Executor,
+}
+
+/// What a materialized view's query becomes.
+#[derive(Clone, Debug)]
+pub struct ViewPlan {
+    /// The view's columns.
+    pub columns: Vec<ColumnDef>,
+    /// Its circuit, a fragment with one sink: its collection ids are placeholders until it is absorbed.
+    pub circuit: Circuit,
+    /// How the view's rows are encoded: keyed by the group where the query ends in one.
+    pub schema: Schema,
+    /// The optimised logical plan, for reading.
+    pub logical: String,
+    /// What the user should know of how the query was understood.
+    pub notice: Option<String>,
+}
+
+/// A query that is planned once and run many times.
+#[derive(Debug)]
+pub struct Prepared {
+    query: Query,
+    given: Vec<Option<Type>>,
+    names: Vec<String>,
+    params: Vec<Option<Type>>,
+    schema: ArrowSchema,
+    /// The optimised plan for these relations; none where the plan must be made anew each time.
+    cached: Mutex<Option<Cached>>,
+}
+
+#[derive(Clone, Debug)]
+struct Cached {
+    plan: LogicalPlan,
+    relations: Vec<Arc<TableDef>>,
+}
+
+impl Prepared {
+    /// The parameters' types, `$1` first; none where the query's text leaves one open.
+    pub fn params(&self) -> &[Option<Type>] {
+        &self.params
+    }
+
+    /// The answer's columns as they were when the query was prepared.
+    pub fn schema(&self) -> &ArrowSchema {
+        &self.schema
+    }
+}
+
+impl Planner {
+    /// A planner. It fails only where threads cannot be started.
+    pub fn new() -> std::io::Result<Planner> {
+        Ok(Planner { session: Arc::new(Session::new()), executor: Executor::new()? })
+    }
+
+    /// The functions that circuits may call.
+    pub fn functions(&self) -> &'static Library {
+        Library::shared()
+    }
+
+    /// Plans a materialized view.
+    pub fn plan_view(&self, snapshot: &Arc<dyn Snapshot>, query: &Query) -> Result<ViewPlan, SqlError> {
+        let constructs = Constructs::of(query);
+        constructs.check_view()?;
+        let bound = self.session.bind(snapshot, query, Vec::new())?;
+        let plan = self.session.optimize_view(self.session.analyze(bound)?)?;
+        let planned: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let names = column_names(query, &planned);
+        let (circuit, schema) = view::translate(&plan, &constructs)?;
+        let columns =
+            names.iter().zip(&schema.columns).map(|(name, &ty)| ColumnDef::new(name, ty)).collect();
+        let notice = query.order_by.is_some().then(|| {
+            "a materialized view has no order: ORDER BY belongs into the queries that read it".to_string()
+        });
+        Ok(ViewPlan { columns, circuit, schema, logical: plan.display_indent().to_string(), notice })
+    }
+
+    /// Answers a query.
+    pub fn query(
+        &self,
+        snapshot: &Arc<dyn Snapshot>,
+        query: &Query,
+        params: &[Parameter],
+        cancel: &Arc<AtomicBool>,
+    ) -> Result<Rows, SqlError> {
+        let types: Vec<Option<Type>> = params.iter().map(|(_, ty)| Some(*ty)).collect();
+        let (bound, names) = self.bind_query(snapshot, query, &types)?;
+        let plan = self.optimized(bound)?;
+        self.run_plan(plan, &names, snapshot, params, cancel)
+    }
+
+    /// Plans a query whose parameters have these types, or the ones their places suggest.
+    pub fn prepare(
+        &self,
+        snapshot: &Arc<dyn Snapshot>,
+        query: &Query,
+        given: &[Option<Type>],
+    ) -> Result<Prepared, SqlError> {
+        let (bound, names) = self.bind_query(snapshot, query, given)?;
+        let params = parameter_types(&bound, given)?;
+        let typed = params.iter().all(Option::is_some);
+        let steady = !depends_on_the_moment(&bound)?;
+        let schema = renamed(bound.schema().as_arrow(), &names);
+        let cached = match typed && steady {
+            true => {
+                let plan = self.optimized(bound)?;
+                let relations = relations(&plan)?;
+                Some(Cached { plan, relations })
+            }
+            false => None,
+        };
+        Ok(Prepared {
+            query: query.clone(),
+            given: given.to_vec(),
+            names,
+            params,
+            schema,
+            cached: Mutex::new(cached),
+        })
+    }
+
+    /// Runs a prepared query. It is planned again where its tables have changed since.
+    pub fn run(
+        &self,
+        prepared: &Prepared,
+        snapshot: &Arc<dyn Snapshot>,
+        params: &[Parameter],
+        cancel: &Arc<AtomicBool>,
+    ) -> Result<Rows, SqlError> {
+        let cached = prepared.cached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(cached) = cached else {
+            let types: Vec<Option<Type>> = params.iter().map(|(_, ty)| Some(*ty)).collect();
+            let (bound, names) = self.bind_query(snapshot, &prepared.query, &types)?;
+            return self.run_plan(self.optimized(bound)?, &names, snapshot, params, cancel);
+        };
+        let current = |def: &Arc<TableDef>| snapshot.table(&def.name).is_some_and(|now| now == *def);
+        if cached.relations.iter().all(current) {
+            return self.run_plan(cached.plan, &prepared.names, snapshot, params, cancel);
+        }
+        let again = self.prepare(snapshot, &prepared.query, &prepared.given)?;
+        let fresh = again.cached.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *prepared.cached.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        self.query(snapshot, &prepared.query, params, cancel)
+    }
+
+    /// The plan of a select list over relations: coerced, with our arithmetic and simplified, its expressions in
+    /// their order at the top.
+    pub(crate) fn plan_scalars(
+        &self,
+        snapshot: &Arc<dyn Snapshot>,
+        query: &Query,
+    ) -> Result<LogicalPlan, SqlError> {
+        let bound = self.session.bind(snapshot, query, Vec::new())?;
+        self.session.simplify(self.session.analyze(bound)?)
+    }
+
+    /// The text of a query's optimised logical plan.
+    pub fn explain_query(
+        &self,
+        snapshot: &Arc<dyn Snapshot>,
+        query: &Query,
+    ) -> Result<String, SqlError> {
+        let (bound, _) = self.bind_query(snapshot, query, &[])?;
+        Ok(self.optimized(bound)?.display_indent().to_string())
+    }
+
+    fn bind_query(
+        &self,
+        snapshot: &Arc<dyn Snapshot>,
+        query: &Query,
+        given: &[Option<Type>],
+    ) -> Result<(LogicalPlan, Vec<String>), SqlError> {
+        Constructs::of(query).check_query()?;
+        let field = |ty: &Option<Type>| ty.map(|ty| Arc::new(Field::new("", to_arrow(ty), true)) as FieldRef);
+        let bound = self.session.bind(snapshot, query, given.iter().map(field).collect())?;
+        let planned: Vec<String> = bound.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let names = column_names(query, &planned);
+        Ok((bound, names))
+    }
+
+    fn optimized(&self, bound: LogicalPlan) -> Result<LogicalPlan, SqlError> {
+        let timed = depends_on_the_moment(&bound)?;
+        let plan = self.session.optimize_query(self.session.analyze(bound)?, timed)?;
+        Ok(fuse(plan)?)
+    }
+
+    fn run_plan(
+        &self,
+        plan: LogicalPlan,
+        names: &[String],
+        snapshot: &Arc<dyn Snapshot>,
+        params: &[Parameter],
+        cancel: &Arc<AtomicBool>,
+    ) -> Result<Rows, SqlError> {
+        let plan = match params.is_empty() {
+            true => plan,
+            false => bind_parameters(plan, params)?,
+        };
+        let rows = self.executor.run(&self.session, &plan, snapshot, cancel)?;
+        let schema = Arc::new(renamed(&rows.schema, names));
+        let rename = |batch: RecordBatch| {
+            let count = batch.num_rows();
+            record_batch(&schema, batch.columns().to_vec(), count)
+        };
+        let batches = rows.batches.into_iter().map(rename).collect::<Result<Vec<_>, _>>()?;
+        Ok(Rows { schema, batches })
+    }
+}
+
+/// The plan with values for its parameters, in the types that the plan has for them.
+fn bind_parameters(plan: LogicalPlan, params: &[Parameter]) -> Result<LogicalPlan, SqlError> {
+    let wanted = plan.get_parameter_types()?;
+    let mut values = Vec::with_capacity(params.len());
+    for (index, (value, ty)) in params.iter().enumerate() {
+        let scalar = to_scalar(value, *ty)?;
+        let scalar = match wanted.get(&format!("${}", index + 1)) {
+            Some(Some(wanted)) if *wanted != scalar.data_type() => scalar.cast_to(wanted)?,
+            _ => scalar,
+        };
+        values.push(scalar);
+    }
+    Ok(plan.replace_params_with_values(&ParamValues::from(values))?)
+}
+
+fn parameter_types(plan: &LogicalPlan, given: &[Option<Type>]) -> Result<Vec<Option<Type>>, SqlError> {
+    let mut params = given.to_vec();
+    for (name, ty) in plan.get_parameter_types()? {
+        let number: usize = name.strip_prefix('$').and_then(|number| number.parse().ok()).ok_or_else(|| {
+            SqlError::new(SqlState::UndefinedParameter, format!("parameters are written $1, $2, …, not {name}"))
+        })?;
+        let index = number
+            .checked_sub(1)
+            .ok_or_else(|| SqlError::new(SqlState::UndefinedParameter, "there is no parameter $0"))?;
+        if params.len() <= index {
+            params.resize(index + 1, None);
+        }
+        let ty = ty.filter(|ty| *ty != DataType::Null).and_then(|ty| from_arrow(&ty));
+        params[index] = params[index].or(ty);
+    }
+    Ok(params)
+}
+
+/// The tables and views that a plan reads.
+fn relations(plan: &LogicalPlan) -> Result<Vec<Arc<TableDef>>, SqlError> {
+    let mut found = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            found.extend(Relation::of(&scan.source));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
+}
+
+fn renamed(schema: &ArrowSchema, names: &[String]) -> ArrowSchema {
+    let fields = schema.fields().iter().zip(names).map(|(field, name)| field.as_ref().clone().with_name(name));
+    ArrowSchema::new(fields.collect::<Vec<_>>())
+}

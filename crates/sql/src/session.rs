@@ -1,0 +1,249 @@
+//! DataFusion set up our way: functions, analyzer and optimizer rules, options; and the bridge by which its
+//! planner finds our tables.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{DFSchema, Result, TableReference, plan_datafusion_err};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::context::SessionState;
+use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+};
+use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
+use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerContext, OptimizerRule};
+use datafusion::prelude::SessionConfig;
+use datafusion::sql::planner::{PlannerContext, SqlToRel};
+use datafusion::sql::sqlparser::ast;
+
+use crate::catalog::Snapshot;
+use crate::error::{SqlError, SqlState};
+use crate::rules::{CheckedArithmetic, LeastLiterals};
+use crate::table::Relation;
+use crate::types::to_arrow;
+use crate::{sqltype, sums};
+
+/// Rules that do a view harm. Turning a key join into a semi join costs state; limits have no place in a view;
+/// common subexpressions are shared when expressions are compiled; the leaf rules only shuffle projections;
+/// and our circuits have DISTINCT, also inside an aggregate.
+const NOT_FOR_VIEWS: [&str; 7] = [
+    "eliminate_join",
+    "push_down_limit",
+    "common_sub_expression_eliminate",
+    "extract_leaf_expressions",
+    "push_down_leaf_projections",
+    "replace_distinct_aggregate",
+    "single_distinct_aggregation_to_group_by",
+];
+
+/// Rules that an ad-hoc query does without: they could evaluate an expression for rows that do not need it.
+const NOT_FOR_QUERIES: [&str; 3] =
+    ["common_sub_expression_eliminate", "extract_leaf_expressions", "push_down_leaf_projections"];
+
+/// DataFusion's state for this process: the same for every query.
+pub(crate) struct Session {
+    state: SessionState,
+    for_views: Optimizer,
+    simplifier: Optimizer,
+    view_options: Arc<ConfigOptions>,
+}
+
+impl Session {
+    pub(crate) fn new() -> Session {
+        let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
+        let options = config.options_mut();
+        options.sql_parser.parse_float_as_decimal = true;
+        options.sql_parser.collect_spans = true;
+        options.optimizer.enable_dynamic_filter_pushdown = false;
+        options.optimizer.enable_topk_dynamic_filter_pushdown = false;
+        options.optimizer.enable_join_dynamic_filter_pushdown = false;
+        options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+        let mut view_options = options.clone();
+        view_options.optimizer.max_passes = 8;
+        view_options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+
+        let mut aggregates = SessionStateDefaults::default_aggregate_functions();
+        aggregates.retain(|function| !matches!(function.name(), "sum" | "avg"));
+        aggregates.extend(sums::aggregates());
+        let state = SessionStateBuilder::new()
+            .with_default_features()
+            .with_config(config)
+            .with_aggregate_functions(aggregates)
+            .with_analyzer_rules(analyzer_rules())
+            .with_optimizer_rules(optimizer_rules(&NOT_FOR_QUERIES))
+            .with_type_planner(Arc::new(OurTypes))
+            .build();
+        Session {
+            state,
+            for_views: Optimizer::with_rules(optimizer_rules(&NOT_FOR_VIEWS)),
+            simplifier: Optimizer::with_rules(vec![Arc::new(SimplifyExpressions::new())]),
+            view_options: Arc::new(view_options),
+        }
+    }
+
+    /// DataFusion's own state.
+    pub(crate) fn state(&self) -> &SessionState {
+        &self.state
+    }
+
+    /// The plan of a query as written: names resolved, nothing coerced.
+    pub(crate) fn bind(
+        &self,
+        snapshot: &Arc<dyn Snapshot>,
+        query: &ast::Query,
+        params: Vec<Option<FieldRef>>,
+    ) -> Result<LogicalPlan, SqlError> {
+        let names = Names { state: &self.state, snapshot };
+        let planner = SqlToRel::new(&names);
+        let mut context = PlannerContext::new().with_prepare_param_data_types(params);
+        let statement = ast::Statement::Query(Box::new(query.clone()));
+        Ok(planner.sql_statement_to_plan_with_context(statement, &mut context)?)
+    }
+
+    /// The plan with types coerced and arithmetic made ours.
+    pub(crate) fn analyze(&self, plan: LogicalPlan) -> Result<LogicalPlan, SqlError> {
+        Ok(self.state.analyzer().execute_and_check(plan, self.state.config_options(), |_, _| {})?)
+    }
+
+    /// The analysed plan optimised for a view: `now()` stays a call, so that it can be refused.
+    pub(crate) fn optimize_view(&self, plan: LogicalPlan) -> Result<LogicalPlan, SqlError> {
+        let context = OptimizerContext::new_with_config_options(Arc::clone(&self.view_options))
+            .without_query_execution_start_time();
+        Ok(self.for_views.optimize(plan, &context, |_, _| {})?)
+    }
+
+    /// The analysed plan with its expressions simplified and nothing moved: each keeps its place.
+    pub(crate) fn simplify(&self, plan: LogicalPlan) -> Result<LogicalPlan, SqlError> {
+        let context = OptimizerContext::new_with_config_options(Arc::clone(&self.view_options))
+            .without_query_execution_start_time();
+        Ok(self.simplifier.optimize(plan, &context, |_, _| {})?)
+    }
+
+    /// The analysed plan optimised for being run once, with the current time where it is asked for.
+    pub(crate) fn optimize_query(&self, plan: LogicalPlan, timed: bool) -> Result<LogicalPlan, SqlError> {
+        if !timed {
+            return Ok(self.state.optimizer().optimize(plan, &self.state, |_, _| {})?);
+        }
+        let mut state = self.state.clone();
+        state.mark_start_execution();
+        Ok(state.optimizer().optimize(plan, &state, |_, _| {})?)
+    }
+}
+
+fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(LeastLiterals)];
+    rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(CheckedArithmetic));
+    rules
+}
+
+fn optimizer_rules(without: &[&str]) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let all = Optimizer::new().rules;
+    all.into_iter().filter(|rule| !without.contains(&rule.name())).collect()
+}
+
+/// Gives the types that a statement names the Arrow types that stand for ours, where DataFusion would take
+/// others (nanoseconds above all).
+#[derive(Debug)]
+struct OurTypes;
+
+impl TypePlanner for OurTypes {
+    fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
+        let declared = sqltype::of(sql_type).ok();
+        Ok(declared.map(|d| Arc::new(datafusion::arrow::datatypes::Field::new("", to_arrow(d.ty), true))))
+    }
+}
+
+/// What names in a query stand for.
+struct Names<'a> {
+    state: &'a SessionState,
+    snapshot: &'a Arc<dyn Snapshot>,
+}
+
+impl ContextProvider for Names<'_> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        let undefined =
+            || SqlError::new(SqlState::UndefinedTable, format!("relation \"{}\" does not exist", name));
+        if name.catalog().is_some() || name.schema().is_some_and(|schema| schema != "public") {
+            return Err(undefined().into());
+        }
+        let def = self.snapshot.table(name.table()).ok_or_else(undefined)?;
+        Ok(provider_as_source(Arc::new(Relation::new(def, self.snapshot.as_ref()))))
+    }
+
+    fn get_table_function_source(&self, name: &str, args: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
+        let function = self
+            .state
+            .table_functions()
+            .get(name)
+            .ok_or_else(|| plan_datafusion_err!("function {name} does not exist"))?;
+        let context = SimplifyContext::builder()
+            .with_config_options(Arc::clone(self.state.config_options()))
+            .build();
+        let simplifier = ExprSimplifier::new(context);
+        let schema = DFSchema::empty();
+        let args = args
+            .into_iter()
+            .map(|arg| simplifier.coerce(arg, &schema).and_then(|arg| simplifier.simplify(arg)))
+            .collect::<Result<Vec<_>>>()?;
+        let args = datafusion::catalog::TableFunctionArgs::new(&args, self.state);
+        Ok(provider_as_source(function.create_table_provider_with_args(args)?))
+    }
+
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        self.state.expr_planners()
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(OurTypes))
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.state.scalar_functions().get(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.state.higher_order_functions().get(name).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.state.aggregate_functions().get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.state.window_functions().get(name).cloned()
+    }
+
+    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.state.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.state.scalar_functions().keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        self.state.higher_order_functions().keys().cloned().collect()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.state.aggregate_functions().keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.state.window_functions().keys().cloned().collect()
+    }
+}
