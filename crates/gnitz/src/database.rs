@@ -52,8 +52,7 @@ impl Database {
 
     /// The changes of a table or view from now on, after its contents.
     pub fn subscribe(&self, name: &str) -> Result<Subscription> {
-        let (relation, queue) = self.handle.engine.subscribe(name)?;
-        Ok(Subscription::new(relation, queue))
+        self.handle.engine.subscribe(name)
     }
 
     /// The epoch that readers see: how many commits there have been.

@@ -14,14 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use arc_swap::ArcSwap;
-use sql::Planner;
+use sql::{Planner, TableKind};
 use storage::{Lsn, State, Store};
 use zset::{Batch, CollectionId, Deltas};
 
 use crate::apply;
 use crate::error::{Error, Result};
-use crate::relation::Relation;
-use crate::subscribe::Queue;
+use crate::subscribe::{Queue, Subscription};
 use crate::sync::{Alarm, lock};
 use crate::version::{Compiled, Version};
 
@@ -115,22 +114,22 @@ impl Engine {
         Ok(())
     }
 
-    /// Begins a subscription: the relation's contents now, and a queue that every later change is pushed into.
-    pub(crate) fn subscribe(&self, name: &str) -> Result<(Arc<Relation>, Arc<Queue>)> {
+    /// Begins a subscription: the relation's contents now, and every later change.
+    pub(crate) fn subscribe(&self, name: &str) -> Result<Subscription> {
         let mut publisher = lock(&self.publisher);
         let version = self.published()?;
         let relation = version.compiled.catalog.get(name);
         let relation = relation.ok_or_else(|| Error::UndefinedTable { name: name.to_string() })?;
-        if relation.def.kind == sql::TableKind::System {
+        if relation.def.kind == TableKind::System {
             return Err(Error::WrongKind {
                 name: name.to_string(),
                 expected: "a table or a materialized view",
             });
         }
-        let contents = zset::merge(version.runs(relation.id())?)?;
-        let queue = Arc::new(Queue::new(version.state.epoch, contents));
+        let runs = version.runs(relation.id())?.to_vec();
+        let queue = Arc::new(Queue::default());
         publisher.subscribers.push((relation.id(), Arc::downgrade(&queue)));
-        Ok((Arc::clone(relation), queue))
+        Ok(Subscription::new(Arc::clone(relation), version.state.epoch, runs, queue))
     }
 
     /// Refuses everything from now on, and ends subscriptions.

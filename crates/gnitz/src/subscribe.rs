@@ -34,12 +34,20 @@ pub struct Delta {
 /// or the database is closed. The first item is the relation's contents, even if it is empty.
 pub struct Subscription {
     relation: Arc<Relation>,
+    /// The epoch it began at and the runs that hold the contents then, until they are read.
+    contents: Option<(u64, Vec<Batch>)>,
     queue: Arc<Queue>,
 }
 
 impl Subscription {
-    pub(crate) fn new(relation: Arc<Relation>, queue: Arc<Queue>) -> Subscription {
-        Subscription { relation, queue }
+    /// A subscription that begins at `epoch`, with what the runs hold; `queue` gets everything after it.
+    pub(crate) fn new(
+        relation: Arc<Relation>,
+        epoch: u64,
+        runs: Vec<Batch>,
+        queue: Arc<Queue>,
+    ) -> Subscription {
+        Subscription { relation, contents: Some((epoch, runs)), queue }
     }
 
     /// The next change if there is one already.
@@ -49,14 +57,23 @@ impl Subscription {
 
     /// The next change, waited for at most so long. `None` if there was none, or if there will be no more.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Delta>> {
-        let popped = self.queue.pop(Some(Instant::now() + timeout));
-        popped.map(|(epoch, batch)| self.decode(epoch, &batch)).transpose()
+        self.pop(Some(Instant::now() + timeout)).transpose()
     }
 
     /// Whether every change has been read and no other will come.
     pub fn is_finished(&self) -> bool {
         let state = lock(&self.queue.state);
-        state.ended && state.deltas.is_empty()
+        self.contents.is_none() && state.ended && state.deltas.is_empty()
+    }
+
+    fn pop(&mut self, deadline: Option<Instant>) -> Option<Result<Delta>> {
+        if let Some((epoch, runs)) = self.contents.take() {
+            return Some(
+                zset::merge(&runs).map_err(Into::into).and_then(|contents| self.decode(epoch, &contents)),
+            );
+        }
+        let (epoch, batch) = self.queue.pop(deadline)?;
+        Some(self.decode(epoch, &batch))
     }
 
     fn decode(&self, epoch: u64, batch: &Batch) -> Result<Delta> {
@@ -69,29 +86,24 @@ impl Iterator for Subscription {
     type Item = Result<Delta>;
 
     fn next(&mut self) -> Option<Result<Delta>> {
-        let (epoch, batch) = self.queue.pop(None)?;
-        Some(self.decode(epoch, &batch))
+        self.pop(None)
     }
 }
 
 /// The unread deltas of one subscription: the publisher's end.
+#[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<Unread>,
     ready: Condvar,
 }
 
+#[derive(Default)]
 struct Unread {
     deltas: VecDeque<(u64, Batch)>,
     ended: bool,
 }
 
 impl Queue {
-    /// A queue whose first delta is the relation's contents at `epoch`.
-    pub(crate) fn new(epoch: u64, contents: Batch) -> Queue {
-        let deltas = VecDeque::from([(epoch, contents)]);
-        Queue { state: Mutex::new(Unread { deltas, ended: false }), ready: Condvar::new() }
-    }
-
     /// Adds the delta of a later epoch.
     pub(crate) fn push(&self, epoch: u64, delta: Batch) {
         let mut state = lock(&self.state);
@@ -132,11 +144,10 @@ impl Queue {
 }
 
 impl Unread {
-    /// Adds up two neighbours. The first delta of a subscription stays apart until it is read. Where the sum
-    /// is too large for one batch, both stay as they are.
+    /// Adds up two neighbours. Where the sum is too large for one batch, both stay as they are.
     fn fold_smallest_pair(&mut self) {
         let size = |at: usize| self.deltas[at].1.len() + self.deltas[at + 1].1.len();
-        let Some(at) = (1..self.deltas.len() - 1).min_by_key(|&at| size(at)) else { return };
+        let Some(at) = (0..self.deltas.len() - 1).min_by_key(|&at| size(at)) else { return };
         let Ok(sum) = zset::merge(&[self.deltas[at].1.clone(), self.deltas[at + 1].1.clone()]) else {
             return;
         };
@@ -158,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_slow_reader_costs_a_bounded_queue_and_loses_nothing() {
-        let queue = Queue::new(0, Batch::empty());
+        let queue = Queue::default();
         for epoch in 1..=5_000_u32 {
             queue.push(u64::from(epoch), one(epoch % 10, 1));
         }
@@ -178,8 +189,7 @@ mod tests {
 
     #[test]
     fn waiting_ends_at_the_deadline() {
-        let queue = Queue::new(7, Batch::empty());
-        assert_eq!(queue.pop(None).map(|(epoch, _)| epoch), Some(7));
+        let queue = Queue::default();
         assert!(queue.pop(Some(Instant::now())).is_none());
     }
 }

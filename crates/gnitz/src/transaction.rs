@@ -25,16 +25,16 @@ const SMALL_CHANGE: usize = 1_000;
 pub(crate) struct Work {
     base: Arc<Version>,
     tables: BTreeMap<CollectionId, Memtable>,
-    /// The base with everything but `unseen`, views included.
+    /// The base with some of the changes, views included.
     seen: Arc<Version>,
-    /// Changes that the views of `seen` don't have yet.
-    unseen: BTreeMap<CollectionId, Memtable>,
+    /// Those changes.
+    seen_changes: Deltas,
 }
 
 impl Work {
     /// Work that begins on a version.
     pub(crate) fn new(base: Arc<Version>) -> Work {
-        Work { seen: Arc::clone(&base), base, tables: BTreeMap::new(), unseen: BTreeMap::new() }
+        Work { seen: Arc::clone(&base), base, tables: BTreeMap::new(), seen_changes: Deltas::new() }
     }
 
     /// The version it began on.
@@ -60,8 +60,16 @@ impl Work {
         if delta.is_empty() {
             return Ok(());
         }
-        add(self.tables.entry(table).or_default(), delta)?;
-        add(self.unseen.entry(table).or_default(), delta)
+        // The one change of a statement outside of a transaction stays the batch it is.
+        let small = delta.len() <= SMALL_CHANGE && self.tables.contains_key(&table);
+        let memtable = self.tables.entry(table).or_default();
+        if !small {
+            return Ok(memtable.push_batch(delta.clone())?);
+        }
+        for row in 0..delta.len() {
+            memtable.upsert(delta.key(row), delta.value(row), delta.weight(row))?;
+        }
+        Ok(())
     }
 
     /// What the next statement reads: with `views`, their contents follow the transaction's own changes.
@@ -96,29 +104,23 @@ impl Work {
 
     /// Runs the changes made since the last time through the circuits.
     fn see_changes(&mut self, cancel: &AtomicBool) -> Result<()> {
-        let mut changes = Deltas::new();
-        for (&id, memtable) in &mut self.unseen {
-            let change = zset::merge(memtable.runs()?)?;
-            changes.extend((!change.is_empty()).then_some((id, change)));
+        let mut unseen = Deltas::new();
+        for (&id, memtable) in &mut self.tables {
+            let all = zset::merge(memtable.runs()?)?;
+            let new = match self.seen_changes.get(&id) {
+                Some(seen) => all.add(&seen.negate())?,
+                None => all.clone(),
+            };
+            self.seen_changes.insert(id, all);
+            unseen.extend((!new.is_empty()).then_some((id, new)));
         }
-        if !changes.is_empty() {
-            let seen = &self.seen;
-            changes.extend(seen.step(&changes, cancel)?);
-            let state = seen.state.with(&changes, seen.state.epoch + 1)?;
-            self.seen =
-                Arc::new(Version { number: seen.number, state, compiled: Arc::clone(&seen.compiled) });
+        if unseen.is_empty() {
+            return Ok(());
         }
-        self.unseen.clear();
+        let seen = &self.seen;
+        unseen.extend(seen.step(&unseen, cancel)?);
+        let state = seen.state.with(&unseen, seen.state.epoch + 1)?;
+        self.seen = Arc::new(Version { number: seen.number, state, compiled: Arc::clone(&seen.compiled) });
         Ok(())
     }
-}
-
-fn add(memtable: &mut Memtable, delta: &Batch) -> Result<()> {
-    if delta.len() > SMALL_CHANGE {
-        return Ok(memtable.push_batch(delta.clone())?);
-    }
-    for row in 0..delta.len() {
-        memtable.upsert(delta.key(row), delta.value(row), delta.weight(row))?;
-    }
-    Ok(())
 }
