@@ -19,6 +19,7 @@ mod exact_sum;
 mod fold;
 mod frame;
 mod function;
+mod input;
 mod interpret;
 mod interval_text;
 mod kernels;
@@ -35,6 +36,13 @@ mod wide;
 pub use error::{ErrorKind, EvalError, ExprError};
 pub use exact_sum::ExactSum;
 pub use function::{Argument, Functions, NoFunctions, ScalarFunction};
+pub use input::from_text;
 pub use interpret::Scratch;
 pub use program::Program;
 pub use tree::{BinaryOp, Expr, UnaryOp};
+
+/// Whether functions of this name are evaluated here where their types allow it, and not by the fall-back. Who
+/// evaluates some expressions elsewhere must send these here, or the two could differ.
+pub fn is_builtin(name: &str) -> bool {
+    builtins::find(name).is_some()
+}
