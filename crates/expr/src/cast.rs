@@ -144,7 +144,7 @@ fn to_integer(from: Type, to: Width, shape: Conversion) -> Option<Kernel> {
 }
 
 /// Digits with a sign, blanks around them.
-fn parse_integer(text: &str, width: Width) -> Result<i64, Failure> {
+pub(crate) fn parse_integer(text: &str, width: Width) -> Result<i64, Failure> {
     let trimmed = text.trim_matches(|c: char| c.is_ascii_whitespace());
     let digits = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -175,7 +175,7 @@ fn to_float(from: Type, single: bool, shape: Conversion) -> Option<Kernel> {
     })
 }
 
-fn parse_float(text: &str, single: bool) -> Result<f64, Failure> {
+pub(crate) fn parse_float(text: &str, single: bool) -> Result<f64, Failure> {
     let name = if single { "real" } else { "double precision" };
     let trimmed = text.trim_matches(|c: char| c.is_ascii_whitespace());
     let parsed = if single { trimmed.parse::<f32>().map(f64::from) } else { trimmed.parse::<f64>() };
@@ -231,7 +231,7 @@ fn to_decimal(from: Type, precision: u8, scale: u8, shape: Conversion) -> Option
 }
 
 /// `true` and its spellings, each also shortened as far as it stays unambiguous.
-fn parse_bool(text: &str) -> Result<bool, Failure> {
+pub(crate) fn parse_bool(text: &str) -> Result<bool, Failure> {
     let word = text.trim_matches(|c: char| c.is_ascii_whitespace()).to_ascii_lowercase();
     match word.as_str() {
         "t" | "tr" | "tru" | "true" | "y" | "ye" | "yes" | "on" | "1" => Ok(true),
