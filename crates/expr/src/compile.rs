@@ -11,7 +11,7 @@ use zset::{ColumnType, Datum, Lane, Type};
 use crate::builtins::{self, Form, Prepared, Signature};
 use crate::cast::{self, width};
 use crate::common::{common_type, digits, refit};
-use crate::decimal::Shape;
+use crate::decimal::{Shape, fits};
 use crate::error::ExprError;
 use crate::frame::{Kernel, kernel};
 use crate::function::Functions;
@@ -19,6 +19,7 @@ use crate::kernels::arithmetic::DecimalPath;
 use crate::kernels::membership::{self, Set};
 use crate::kernels::{compare, temporal};
 use crate::like::Pattern;
+use crate::number_fn::narrow;
 use crate::program::{Body, Function, Instruction, Program};
 use crate::tree::{BinaryOp, Expr, MAX_DEPTH, UnaryOp};
 
@@ -168,14 +169,21 @@ impl<'a> Compiler<'a> {
     }
 
     fn literal(&mut self, value: &Datum, ty: Type) -> Result<Type, ExprError> {
-        let value = match (value, ty.lane()) {
-            (Datum::Int(value), Lane::I128) => Datum::Wide(i128::from(*value)),
+        let value = match (value, ty) {
+            (Datum::Int(value), ty) if ty.lane() == Lane::I128 => Datum::Wide(i128::from(*value)),
+            (Datum::Float(value), ty) => Datum::Float(narrow(*value, ty == Type::Float32)),
             (value, _) => value.clone(),
         };
-        let sound = match &value {
-            Datum::Text(_) => ty == Type::Text,
-            Datum::Bytes(_) => ty == Type::Bytes,
-            value => value.lane().is_none_or(|lane| lane == ty.lane()),
+        // Kernels rely on every slot being a value of its type.
+        let sound = match (&value, ty) {
+            (Datum::Text(_), ty) => ty == Type::Text,
+            (Datum::Bytes(_), ty) => ty == Type::Bytes,
+            (Datum::Int(value), Type::Decimal { precision, .. }) => fits(i128::from(*value), precision),
+            (Datum::Wide(value), Type::Decimal { precision, .. }) => fits(*value, precision),
+            (Datum::Int(value), ty) if width(ty).is_some_and(|width| width.checked(*value).is_none()) => {
+                false
+            }
+            (value, ty) => value.lane().is_none_or(|lane| lane == ty.lane()),
         };
         if !sound {
             return Err(ExprError::Type {
@@ -193,7 +201,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn converted(&mut self, expr: &Expr, ty: Type, try_cast: bool) -> Result<Type, ExprError> {
-        if matches!(expr, Expr::Literal { value: Datum::Null, .. }) {
+        if is_null_literal(expr) {
             self.constant(Datum::Null, ty);
             return Ok(ty);
         }
@@ -213,12 +221,8 @@ impl<'a> Compiler<'a> {
 
     fn condition(&mut self, expr: &Expr) -> Result<(), ExprError> {
         match expr.column_type().ty {
-            Type::Bool => self.coerced(expr, Type::Bool),
-            other if matches!(expr, Expr::Literal { value: Datum::Null, .. }) => {
-                debug_assert!(other != Type::Bool);
-                self.coerced(expr, Type::Bool)
-            }
-            other => Err(type_error("condition", &[other])),
+            ty if ty != Type::Bool && !is_null_literal(expr) => Err(type_error("condition", &[ty])),
+            _ => self.coerced(expr, Type::Bool),
         }
     }
 
@@ -557,6 +561,10 @@ impl<'a> Compiler<'a> {
 fn type_error(operator: &str, operands: &[Type]) -> ExprError {
     let operands: Vec<String> = operands.iter().map(Type::to_string).collect();
     ExprError::Type { operator: operator.to_string(), operands: operands.join(", ") }
+}
+
+fn is_null_literal(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal { value: Datum::Null, .. })
 }
 
 fn constant_value(expr: &Expr) -> Option<&Datum> {

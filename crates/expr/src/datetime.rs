@@ -89,21 +89,19 @@ pub(crate) fn divide(interval: Interval, divisor: f64) -> Result<Interval, Failu
 fn scaled(interval: Interval, by: impl Fn(f64) -> f64) -> Result<Interval, Failure> {
     const DAYS_PER_MONTH: f64 = 30.0;
     const SECONDS_PER_DAY: f64 = 86_400.0;
-    // A fraction is kept to the microsecond of a day, so that 0.1 of ten days is a whole one.
-    let clean = |x: f64| (x * 1e6 * SECONDS_PER_DAY).round_ties_even() / (1e6 * SECONDS_PER_DAY);
+    // What floats leave over is rounded to millionths, so that a third of three is one.
+    let clean = |x: f64| (x * 1e6).round_ties_even() / 1e6;
     let out = || overflow("interval");
     let months = by(f64::from(interval.months));
     let days = by(f64::from(interval.days));
     let month_rest = clean((months - months.trunc()) * DAYS_PER_MONTH);
-    let day_rest = clean(days - days.trunc() + (month_rest - month_rest.trunc()));
-    let seconds = day_rest * SECONDS_PER_DAY;
-    let micros = (by(interval.micros as f64) + seconds * 1e6).round_ties_even();
-    let carried = (seconds.abs() >= SECONDS_PER_DAY).then(|| day_rest.trunc()).unwrap_or(0.0);
-    let micros = micros - carried * SECONDS_PER_DAY * 1e6;
-    let whole_days = days.trunc() + month_rest.trunc() + carried;
+    let seconds = clean((days - days.trunc() + month_rest - month_rest.trunc()) * SECONDS_PER_DAY);
+    let carried = (seconds / SECONDS_PER_DAY).trunc();
+    let left = seconds - carried * SECONDS_PER_DAY;
+    let micros = (by(interval.micros as f64) + left * 1e6).round_ties_even();
     Ok(Interval {
         months: in_i32(months.trunc()).ok_or_else(out)?,
-        days: in_i32(whole_days).ok_or_else(out)?,
+        days: in_i32(days.trunc() + carried + month_rest.trunc()).ok_or_else(out)?,
         micros: in_i64(micros).ok_or_else(out)?,
     })
 }
@@ -113,7 +111,7 @@ fn in_i32(value: f64) -> Option<i32> {
 }
 
 fn in_i64(value: f64) -> Option<i64> {
-    (value >= -9.223_372_036_854_776e18 && value < 9.223_372_036_854_776e18).then_some(value as i64)
+    (-9.223_372_036_854_776e18..9.223_372_036_854_776e18).contains(&value).then_some(value as i64)
 }
 
 /// What EXTRACT and date_trunc can name.

@@ -260,7 +260,7 @@ fn month(text: &str) -> Option<i64> {
     let lower = text.to_ascii_lowercase();
     let named =
         |name: &&str| lower == **name || lower == name[..3] || (lower == "sept" && name.starts_with("sept"));
-    MONTHS.iter().position(|name| named(&name)).map(|at| at as i64 + 1)
+    MONTHS.iter().position(named).map(|at| at as i64 + 1)
 }
 
 fn is_weekday(text: &str) -> bool {

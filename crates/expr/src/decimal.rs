@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn floats_convert_by_their_decimal_digits() {
         assert_eq!(from_float(0.1 + 0.2, 15, 10, 5), Ok(30_000));
-        assert_eq!(from_float(f64::NAN, 15, 10, 5).is_err(), true);
+        assert!(from_float(f64::NAN, 15, 10, 5).is_err());
         assert_eq!(to_float(30, 2), 0.3);
         assert_eq!(to_float(123_456_789_012_345_678_901, 20), 1.234_567_890_123_456_8);
     }

@@ -15,8 +15,8 @@ pub(crate) struct Pattern {
 /// What stands between two `%`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
-    /// No `_` in it.
-    Plain(String),
+    /// No `_` in it. Bytes are enough: UTF-8 never matches within a character.
+    Plain(Vec<u8>),
     /// `None` is `_`.
     Mixed(Vec<Option<char>>),
 }
@@ -50,19 +50,19 @@ impl Pattern {
         Ok(Pattern { segments, ignore_case })
     }
 
-    /// Whether the whole text matches.
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    /// Whether the whole text, UTF-8, matches.
+    pub(crate) fn matches(&self, text: &[u8]) -> bool {
         if self.ignore_case {
             // Letter by letter, as the pattern was folded; whole-text folding treats a final sigma differently.
-            let folded: String = text.chars().flat_map(char::to_lowercase).collect();
-            return self.matches_folded(&folded);
+            let folded: String = as_text(text).chars().flat_map(char::to_lowercase).collect();
+            return self.matches_folded(folded.as_bytes());
         }
         self.matches_folded(text)
     }
 
-    fn matches_folded(&self, text: &str) -> bool {
+    fn matches_folded(&self, text: &[u8]) -> bool {
         let [first, between @ .., last] = self.segments.as_slice() else {
-            return self.segments.iter().all(|only| only.at_start(text).is_some_and(str::is_empty));
+            return self.segments.iter().all(|only| only.at_start(text).is_some_and(<[u8]>::is_empty));
         };
         let Some(mut rest) = first.at_start(text) else { return false };
         for segment in between {
@@ -75,6 +75,10 @@ impl Pattern {
     }
 }
 
+fn as_text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
 fn ends_with_escape() -> Failure {
     Failure::new(ErrorKind::Other("22025"), "LIKE pattern must not end with escape character")
 }
@@ -84,40 +88,76 @@ impl Segment {
         if chars.contains(&None) {
             Segment::Mixed(chars)
         } else {
-            Segment::Plain(chars.into_iter().flatten().collect())
+            Segment::Plain(chars.into_iter().flatten().collect::<String>().into_bytes())
         }
     }
 
     /// What is left of the text behind this segment at its start.
-    fn at_start<'a>(&self, text: &'a str) -> Option<&'a str> {
+    fn at_start<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         match self {
-            Segment::Plain(plain) => text.strip_prefix(plain.as_str()),
-            Segment::Mixed(chars) => {
-                let mut rest = text.chars();
-                let all =
-                    chars.iter().all(|wanted| rest.next().is_some_and(|c| wanted.is_none_or(|w| w == c)));
-                all.then(|| rest.as_str())
-            }
+            Segment::Plain(plain) => text.strip_prefix(plain.as_slice()),
+            Segment::Mixed(chars) => mixed_at_start(chars, as_text(text)).map(str::as_bytes),
         }
     }
 
     /// What is left of the text behind the first place where this segment stands.
-    fn find<'a>(&self, text: &'a str) -> Option<&'a str> {
+    fn find<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         match self {
-            Segment::Plain(plain) => text.find(plain.as_str()).map(|at| &text[at + plain.len()..]),
-            Segment::Mixed(_) => text.char_indices().find_map(|(at, _)| self.at_start(&text[at..])),
+            Segment::Plain(plain) if plain.is_empty() => Some(text),
+            Segment::Plain(plain) => find(text, plain).map(|at| &text[at + plain.len()..]),
+            Segment::Mixed(chars) => {
+                let text = as_text(text);
+                let behind = text.char_indices().find_map(|(at, _)| mixed_at_start(chars, &text[at..]));
+                behind.map(str::as_bytes)
+            }
         }
     }
 
-    fn at_end(&self, text: &str) -> bool {
+    fn at_end(&self, text: &[u8]) -> bool {
         match self {
-            Segment::Plain(plain) => text.ends_with(plain.as_str()),
+            Segment::Plain(plain) => text.ends_with(plain),
             Segment::Mixed(chars) => {
-                let mut rest = text.chars().rev();
+                let mut rest = as_text(text).chars().rev();
                 chars.iter().rev().all(|wanted| rest.next().is_some_and(|c| wanted.is_none_or(|w| w == c)))
             }
         }
     }
+}
+
+fn mixed_at_start<'a>(wanted: &[Option<char>], text: &'a str) -> Option<&'a str> {
+    let mut rest = text.chars();
+    let all = wanted.iter().all(|wanted| rest.next().is_some_and(|c| wanted.is_none_or(|w| w == c)));
+    all.then_some(rest.as_str())
+}
+
+/// Where `needle` first stands. Texts are short, so nothing is prepared: its first byte is looked for.
+fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let (&first, rest) = needle.split_first()?;
+    let starts = text.get(..(text.len() + 1).saturating_sub(needle.len()))?;
+    let mut at = 0;
+    loop {
+        at += find_byte(starts.get(at..)?, first)? + 1;
+        if text[at..].starts_with(rest) {
+            return Some(at - 1);
+        }
+    }
+}
+
+/// Where `byte` first stands, eight bytes a step.
+fn find_byte(text: &[u8], byte: u8) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let wanted = ONES * u64::from(byte);
+    let (words, rest) = text.as_chunks::<8>();
+    for (nth, word) in words.iter().enumerate() {
+        let differences = u64::from_le_bytes(*word) ^ wanted;
+        // The top bit of the lowest zero byte, and of no byte below it.
+        let zeros = differences.wrapping_sub(ONES) & !differences & TOPS;
+        if zeros != 0 {
+            return Some(nth * 8 + zeros.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|b| *b == byte).map(|at| words.len() * 8 + at)
 }
 
 #[cfg(test)]
@@ -125,7 +165,7 @@ mod tests {
     use super::*;
 
     fn like(text: &str, pattern: &str) -> bool {
-        Pattern::compile(pattern, '\\', false).is_ok_and(|p| p.matches(text))
+        Pattern::compile(pattern, '\\', false).is_ok_and(|p| p.matches(text.as_bytes()))
     }
 
     #[test]
@@ -167,10 +207,24 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_found_wherever_they_stand() {
+        for length in 0..40 {
+            for place in 0..length {
+                let text: Vec<u8> = (0..length).map(|at| if at >= place { b'x' } else { b'x' ^ 1 }).collect();
+                assert_eq!(find_byte(&text, b'x'), Some(place));
+                assert_eq!(find(&text, b"x"), Some(place));
+                assert_eq!(find_byte(&text, b'z'), None);
+            }
+        }
+        assert_eq!(find(b"aaab", b"aab"), Some(1));
+        assert_eq!(find(b"aa", b"aaa"), None);
+    }
+
+    #[test]
     fn escape_and_case() {
         let pattern = |text, escape, fold| Pattern::compile(text, escape, fold);
-        assert!(pattern("a#%b", '#', false).is_ok_and(|p| p.matches("a%b") && !p.matches("axb")));
-        assert!(pattern("ÄB%", '\\', true).is_ok_and(|p| p.matches("äbC")));
+        assert!(pattern("a#%b", '#', false).is_ok_and(|p| p.matches(b"a%b") && !p.matches(b"axb")));
+        assert!(pattern("ÄB%", '\\', true).is_ok_and(|p| p.matches("äbC".as_bytes())));
         assert!(pattern("a\\", '\\', false).is_err());
     }
 }

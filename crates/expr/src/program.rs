@@ -148,12 +148,12 @@ impl Program {
         match instruction {
             Instruction::Column(index) => match self.inputs.get(index as usize) {
                 Some(ty) => write!(f, "column {index} {}", ty.ty),
-                None => write!(f, "column {index}"),
+                None => write!(f, "column {index}, missing"),
             },
             Instruction::Constant(index) => match self.constants.get(index as usize) {
                 Some((Datum::Null, ty)) => write!(f, "constant NULL {ty}"),
                 Some((value, ty)) => write!(f, "constant {:?} {ty}", value.display(*ty).to_string()),
-                None => write!(f, "constant ?"),
+                None => write!(f, "constant, missing"),
             },
             Instruction::Load(register) => write!(f, "load r{register}"),
             Instruction::Store(register) => write!(f, "store r{register}"),
@@ -166,6 +166,7 @@ impl Program {
                 match path {
                     DecimalPath::Narrow(..) => write!(f, " in 64 bits"),
                     DecimalPath::Widening => write!(f, " widening"),
+                    DecimalPath::Wide => write!(f, " in 128 bits"),
                     DecimalPath::General => Ok(()),
                 }
             }
@@ -184,7 +185,7 @@ impl Program {
             Instruction::Assemble(lane) => write!(f, "assemble {lane:?}"),
             Instruction::Call(index) => match self.functions.get(index as usize) {
                 Some(function) => write!(f, "call {function}"),
-                None => write!(f, "call ?"),
+                None => write!(f, "call, missing"),
             },
         }
     }

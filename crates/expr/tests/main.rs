@@ -1,4 +1,6 @@
-//! What expressions answer: against a file of cases, and against a naive evaluator on random trees.
+//! What expressions answer: against a file of cases, against a naive evaluator on random trees, and with
+//! functions from outside.
 
 mod cases;
+mod functions;
 mod oracle;

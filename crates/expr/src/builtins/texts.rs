@@ -12,9 +12,9 @@ use crate::kernels::logic::known;
 use crate::text_fn;
 
 pub(super) const TABLE: &[Entry] = &[
-    ("character_length", Form::Kernel(|s| length(s))),
-    ("char_length", Form::Kernel(|s| length(s))),
-    ("length", Form::Kernel(|s| length(s))),
+    ("character_length", Form::Kernel(length)),
+    ("char_length", Form::Kernel(length)),
+    ("length", Form::Kernel(length)),
     ("octet_length", Form::Kernel(|s| bytes_to_int(s, 1))),
     ("bit_length", Form::Kernel(|s| bytes_to_int(s, 8))),
     ("ascii", Form::Kernel(|s| to_int(s, text_fn::ascii))),

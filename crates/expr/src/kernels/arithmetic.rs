@@ -166,6 +166,8 @@ pub(crate) enum DecimalPath {
     Narrow(i64, i64),
     /// The product of two `i64` in `i128`, which cannot overflow.
     Widening,
+    /// In `i128` with the result's scale from the start; overflow is checked.
+    Wide,
     /// Anything else.
     General,
 }
@@ -188,12 +190,19 @@ impl DecimalPath {
                     DecimalPath::General
                 }
             }
-            BinaryOp::Mul if both && shape.scale == shape.left_scale + shape.right_scale => {
-                let digits = precisions.0 + precisions.1;
-                match (narrow(shape.precision), digits <= 18) {
+            BinaryOp::Add | BinaryOp::Sub if up_left == 0 && up_right == 0 && shape.scale == common => {
+                if narrow(shape.precision) {
+                    DecimalPath::General
+                } else {
+                    DecimalPath::Wide
+                }
+            }
+            BinaryOp::Mul if shape.scale == shape.left_scale + shape.right_scale => {
+                match (narrow(shape.precision), precisions.0 + precisions.1 <= 18) {
                     (true, true) => DecimalPath::Narrow(1, 1),
-                    (false, _) => DecimalPath::Widening,
-                    _ => DecimalPath::General,
+                    (true, false) => DecimalPath::General,
+                    (false, _) if both => DecimalPath::Widening,
+                    (false, _) => DecimalPath::Wide,
                 }
             }
             _ => DecimalPath::General,
@@ -227,8 +236,16 @@ pub(crate) fn decimal(
             (DecimalPath::Widening, _) => {
                 return dense_decimal(frame, op, shape, left, right, |a, b| i128::from(a) * i128::from(b));
             }
-            (DecimalPath::General, _) => {}
+            (DecimalPath::Wide | DecimalPath::General, _) => {}
         }
+    }
+    if path == DecimalPath::Wide {
+        return match (left, right) {
+            (Decimals::Wide(left), Decimals::Narrow(right)) => wide_decimal(frame, op, shape, left, right),
+            (Decimals::Narrow(left), Decimals::Wide(right)) => wide_decimal(frame, op, shape, left, right),
+            (Decimals::Wide(left), Decimals::Wide(right)) => wide_decimal(frame, op, shape, left, right),
+            (Decimals::Narrow(left), Decimals::Narrow(right)) => wide_decimal(frame, op, shape, left, right),
+        };
     }
     let lane = if shape.precision <= 18 { Lane::I64 } else { Lane::I128 };
     frame.each_decimal(lane, |row| decimal::arithmetic(op, left.get(row), right.get(row), shape))
@@ -289,6 +306,43 @@ fn dense_decimal<R: Unscaled>(
         let (a, b) = (i128::from(left.get(row)), i128::from(right.get(row)));
         decimal::arithmetic(op, a, b, shape).map(R::from_wide)
     })
+}
+
+/// Sums and products of which an operand has more than 18 digits.
+fn wide_decimal<A, B>(
+    frame: &mut Frame<'_>,
+    op: BinaryOp,
+    shape: Shape,
+    left: Operand<'_, A>,
+    right: Operand<'_, B>,
+) -> Result<Vector, EvalError>
+where
+    A: Copy + Into<i128>,
+    B: Copy + Into<i128>,
+{
+    let limit = i128::limit(shape.precision);
+    let mut out = frame.pool.take();
+    let mut wrong = false;
+    zip(left, right, frame.rows.count, &mut out, |a: A, b: B| {
+        let (value, overflow) = match op {
+            BinaryOp::Add => a.into().overflowing_add(b.into()),
+            BinaryOp::Sub => a.into().overflowing_sub(b.into()),
+            _ => multiply(a.into(), b.into()),
+        };
+        wrong |= overflow | value.exceeds(limit);
+        value
+    });
+    finish(frame, out, wrong, |row| {
+        decimal::arithmetic(op, left.get(row).into(), right.get(row).into(), shape)
+    })
+}
+
+/// Most long decimals hold short numbers: those multiply in one instruction.
+fn multiply(a: i128, b: i128) -> (i128, bool) {
+    match (i64::try_from(a), i64::try_from(b)) {
+        (Ok(a), Ok(b)) => (i128::from(a) * i128::from(b), false),
+        _ => a.overflowing_mul(b),
+    }
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl Set {
 /// LIKE with a constant pattern.
 pub(crate) fn like(pattern: &Pattern, negated: bool, frame: &mut Frame<'_>) -> Result<Vector, EvalError> {
     let texts = frame.texts(0);
-    frame.each(|row| Ok(pattern.matches(texts.text(row)) != negated))
+    frame.each(|row| Ok(pattern.matches(texts.bytes(row)) != negated))
 }
 
 /// LIKE with a pattern for each row.
@@ -94,7 +94,7 @@ pub(crate) fn like_row(
             Some((text, pattern)) if text == wanted => pattern,
             _ => Pattern::compile(wanted, escape, ignore_case)?,
         };
-        let matches = pattern.matches(texts.text(row));
+        let matches = pattern.matches(texts.bytes(row));
         last = Some((wanted, pattern));
         Ok(matches != negated)
     })

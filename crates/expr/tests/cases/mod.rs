@@ -44,7 +44,7 @@ fn evaluate(expr: &Expr, lifted: usize) -> String {
         Ok(program) => program,
         Err(error) => return format!("not compiled: {error}"),
     };
-    assert!(!program.to_string().contains('?'), "{program}");
+    assert!(!program.to_string().contains(", missing"), "{program}");
     let row = if lifted == usize::MAX && !columns.is_empty() { 1 } else { 0 };
     let vectors: Vec<Vector> = columns.iter().map(|(value, ty)| column(value, *ty, row)).collect();
     let inputs: Vec<&Vector> = vectors.iter().collect();

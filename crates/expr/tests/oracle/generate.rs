@@ -12,7 +12,7 @@ pub struct Random {
 
 impl Random {
     pub fn new(seed: u64) -> Random {
-        Random { state: seed, tame: seed % 3 != 0 }
+        Random { state: seed, tame: !seed.is_multiple_of(3) }
     }
 
     pub fn next(&mut self) -> u64 {
@@ -109,7 +109,9 @@ fn tame_value(random: &mut Random, ty: Type) -> Datum {
         Type::Decimal { .. } => Datum::Int(small * 50),
         Type::Text => Datum::Text(random.pick(&["1", "0", "1", "on", "a1", "1_%"]).to_string()),
         Type::Date => Datum::Int(random.below(20_000) as i64),
-        Type::Interval => Datum::Interval(Interval { months: small as i32, days: 1, micros: small * 5_000_000_000 }),
+        Type::Interval => {
+            Datum::Interval(Interval { months: small as i32, days: 1, micros: small * 5_000_000_000 })
+        }
         _ => wild_value(random, ty),
     }
 }
