@@ -13,8 +13,9 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask ci                     everything a change must pass: format, lints, docs, tidy, all tests
 cargo xtask tidy [--tighten]       the house rules alone; --tighten writes better limits down
-cargo xtask sim N [--seed S]       N random programs against the reference evaluator
-cargo xtask crash N [--seed S]     N disk images that a power loss could have left
+cargo xtask sim [N] [--seed S]     N random databases against the reference; one, if only a seed is given
+cargo xtask crash [N] [--seed S]   N disk images that a power loss could have left
+cargo xtask faults [N] [--seed S]  N workloads in which every disk call fails once
 ";
 
 fn main() -> ExitCode {
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::check(false),
         ["tidy", "--tighten"] => tidy::check(true),
         ["sim", rest @ ..] => chores::testkit("simulate", rest),
+        ["faults", rest @ ..] => chores::testkit("faults", rest),
         ["crash", rest @ ..] => chores::testkit("crash", rest),
         [] | ["help"] => {
             print!("{HELP}");
