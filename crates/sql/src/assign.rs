@@ -2,16 +2,15 @@
 //! the checks a stored value must pass.
 //!
 //! Numbers go into any numeric type that can hold them, dates and timestamps into each other, and
-//! everything goes into text; nothing else converts without a cast. The same table decides for a single
-//! value (here) and for a whole column (as casts that the expression engine runs).
+//! everything goes into text; nothing else converts without a cast. How a value converts is the expression
+//! engine's business: an assignment is a cast that nobody wrote.
 
-use zset::{Datum, Type};
+use expr::{Expr, NoFunctions, Program, Scratch};
+use zset::{ColumnType, Datum, Type, Vector};
 
 use crate::catalog::ColumnDef;
 use crate::error::{SqlError, SqlState};
 use crate::input;
-
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// Whether a value of type `from` may be assigned to a column of type `to`.
 pub fn allowed(from: Type, to: Type) -> bool {
@@ -48,12 +47,23 @@ pub fn datum(value: &Datum, from: Type, to: Type) -> Result<Datum, SqlError> {
     if !allowed(from, to) {
         return Err(mismatch(&input::type_name(from), to));
     }
-    match to {
-        Type::Text => Ok(Datum::Text(value.display(from).to_string())),
-        Type::Float32 | Type::Float64 => to_float(value, from, to),
-        _ if is_numeric(to) => to_exact(value, from, to),
-        _ => to_time(value, from, to),
+    if let (Datum::Int(number), true, true) = (value, is_integer(from), is_integer(to)) {
+        let (low, high) = input::integer_range(to);
+        let fits = (low..=high).contains(number);
+        return if fits { Ok(Datum::Int(*number)) } else { Err(input::overflow(to)) };
     }
+    let values = Vector::constant(from.lane(), value, 1);
+    Ok(vector(&values, from, to)?.get_as(0, to))
+}
+
+/// A column of type `from` as one of type `to`, if assignment allows it: the expression engine's cast.
+pub fn vector(values: &Vector, from: Type, to: Type) -> Result<Vector, SqlError> {
+    let ty = ColumnType::nullable(from);
+    let arg = Box::new(Expr::Column { index: 0, ty });
+    let cast = Expr::Cast { arg, ty: to, try_cast: false };
+    let program = Program::compile(&[cast], &[ty], &NoFunctions)?;
+    let mut out = program.eval(&[values], values.len(), &mut Scratch::default())?;
+    out.pop().ok_or_else(|| SqlError::internal("a cast gave no column"))
 }
 
 /// A parameter's value as a value of type `to`: text is read by the input rules of the type, everything
@@ -128,97 +138,16 @@ pub fn too_long(column: &ColumnDef, max: u32) -> SqlError {
     )
 }
 
+fn is_integer(ty: Type) -> bool {
+    matches!(ty, Type::Int16 | Type::Int32 | Type::Int64)
+}
+
 fn is_exact(ty: Type) -> bool {
-    matches!(ty, Type::Int16 | Type::Int32 | Type::Int64 | Type::Decimal { .. })
+    is_integer(ty) || matches!(ty, Type::Decimal { .. })
 }
 
 fn is_time(ty: Type) -> bool {
     matches!(ty, Type::Date | Type::Timestamp | Type::TimestampTz)
-}
-
-/// The unscaled value and the scale of an exact number.
-fn parts(value: &Datum, ty: Type) -> Option<(i128, u8)> {
-    let scale = match ty {
-        Type::Decimal { scale, .. } => scale,
-        _ => 0,
-    };
-    match value {
-        Datum::Int(value) => Some((i128::from(*value), scale)),
-        Datum::Wide(value) => Some((*value, scale)),
-        _ => None,
-    }
-}
-
-fn to_float(value: &Datum, from: Type, to: Type) -> Result<Datum, SqlError> {
-    let exact = match value {
-        Datum::Float(value) => *value,
-        // Through text, so that the one rounding is the correct one.
-        _ => return input::from_text(&value.display(from).to_string(), to),
-    };
-    if to == Type::Float64 {
-        return Ok(Datum::Float(exact));
-    }
-    let narrow = exact as f32;
-    if narrow.is_infinite() && exact.is_finite() || narrow == 0.0 && exact != 0.0 {
-        return Err(input::overflow(to));
-    }
-    Ok(Datum::Float(f64::from(narrow)))
-}
-
-fn to_exact(value: &Datum, from: Type, to: Type) -> Result<Datum, SqlError> {
-    let (precision, scale) = match to {
-        Type::Decimal { precision, scale } => (precision, scale),
-        _ => (38, 0),
-    };
-    let unscaled = match value {
-        Datum::Float(value) if scale == 0 && !matches!(to, Type::Decimal { .. }) => float_to_integer(*value),
-        // A float becomes the decimal that its shortest text says.
-        Datum::Float(value) => {
-            input::Number::parse(&float_text(*value, from)).and_then(|n| n.unscaled(scale)).map(|(v, _)| v)
-        }
-        _ => parts(value, from).and_then(|(unscaled, have)| rescale(unscaled, have, scale)),
-    };
-    let fitting = unscaled.and_then(|unscaled| match to {
-        Type::Decimal { .. } => input::decimal(unscaled, precision),
-        _ => {
-            let (low, high) = input::integer_range(to);
-            i64::try_from(unscaled).ok().filter(|v| (low..=high).contains(v)).map(Datum::Int)
-        }
-    });
-    fitting.ok_or_else(|| input::overflow(to))
-}
-
-/// PostgreSQL rounds a float to an integer by the tie-to-even rule of the hardware.
-fn float_to_integer(value: f64) -> Option<i128> {
-    let rounded = value.round_ties_even();
-    (rounded.is_finite() && rounded.abs() < 1e20).then_some(rounded as i128)
-}
-
-fn float_text(value: f64, ty: Type) -> String {
-    if ty == Type::Float32 { (value as f32).to_string() } else { value.to_string() }
-}
-
-fn rescale(unscaled: i128, have: u8, want: u8) -> Option<i128> {
-    if want >= have {
-        return unscaled.checked_mul(10_i128.checked_pow((want - have).into())?);
-    }
-    let unit = 10_i128.checked_pow((have - want).into())?;
-    let (quotient, rest) = (unscaled / unit, unscaled % unit);
-    let up = rest.unsigned_abs() >= unit.unsigned_abs().div_ceil(2);
-    Some(if up { quotient + unscaled.signum() } else { quotient })
-}
-
-fn to_time(value: &Datum, from: Type, to: Type) -> Result<Datum, SqlError> {
-    let Datum::Int(value) = *value else { return Err(mismatch(&input::type_name(from), to)) };
-    let converted = match (from, to) {
-        (Type::Date, _) => value.checked_mul(MICROS_PER_DAY),
-        (_, Type::Date) => Some(value.div_euclid(MICROS_PER_DAY)),
-        (_, Type::Time) => Some(value.rem_euclid(MICROS_PER_DAY)),
-        _ => Some(value),
-    };
-    converted.map(Datum::Int).ok_or_else(|| {
-        SqlError::new(SqlState::DatetimeOverflow, format!("{} out of range", input::type_name(to)))
-    })
 }
 
 #[cfg(test)]
@@ -226,6 +155,7 @@ mod tests {
     use super::*;
 
     const MONEY: Type = Type::Decimal { precision: 6, scale: 2 };
+    const MICROS_PER_DAY: i64 = 86_400_000_000;
     const FINE: Type = Type::Decimal { precision: 20, scale: 4 };
 
     #[test]

@@ -10,7 +10,8 @@ use zset::{Datum, Type};
 
 use crate::assign;
 use crate::error::{SqlError, SqlState};
-use crate::input::{self, Number};
+use crate::input;
+use crate::number::{self, Number};
 use crate::sqltype;
 
 /// A constant as written, before the type that takes it is known.
@@ -157,7 +158,7 @@ fn number_exactly(number: &Number, ty: Type) -> Result<Option<Datum>, SqlError> 
             Ok(value.filter(|value| (low..=high).contains(value)).map(Datum::Int))
         }
         Type::Decimal { precision, scale } => {
-            Ok(unscaled(scale).and_then(|value| input::decimal(value, precision)))
+            Ok(unscaled(scale).and_then(|value| number::decimal(value, precision)))
         }
         _ => Err(SqlError::new(
             SqlState::UndefinedFunction,

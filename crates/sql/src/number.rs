@@ -1,5 +1,5 @@
-//! Decimal numbers as written: sign, digits and the place of the point, kept exactly until the type
-//! that takes them is known. Rounding is half away from zero, as PostgreSQL's numeric rounds.
+//! Numeric literals as written: sign, digits and the place of the point, kept exactly until the type that takes
+//! them is known. Rounding is half away from zero, as PostgreSQL's numeric rounds.
 
 use std::fmt;
 

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema, DFSchemaRef};
-use datafusion::logical_expr::{Expr as Planned, LogicalPlan};
+use datafusion::logical_expr::{Expr as Planned, LogicalPlan, Volatility};
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, FunctionArguments, Query, SelectItem, SetExpr, TimezoneInfo, Visit,
     visit_expressions, visit_expressions_mut,
@@ -486,8 +486,15 @@ impl Translation for Columns<'_> {
             .with_hint("only columns, constants and scalar functions may stand here"))
     }
 
-    fn other(&mut self, _: &Planned, refusal: SqlError) -> Result<expr::Expr, SqlError> {
-        Err(refusal)
+    fn other(&mut self, expr: &Planned, refusal: SqlError) -> Result<expr::Expr, SqlError> {
+        Err(match expr {
+            // A compiled expression would keep one value for ever.
+            Planned::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
+                SqlError::unsupported(format!("the function {}() in this place", call.name()))
+                    .with_hint("write it in a query: INSERT … SELECT")
+            }
+            _ => refusal,
+        })
     }
 }
 

@@ -137,10 +137,5 @@ pub(super) fn convert(values: Vector, from: zset::Type, column: &ColumnDef) -> R
         )
         .with_hint("rewrite or cast the expression"));
     }
-    let ty = zset::ColumnType::nullable(from);
-    let arg = Box::new(expr::Expr::Column { index: 0, ty });
-    let cast = expr::Expr::Cast { arg, ty: to, try_cast: false };
-    let program = expr::Program::compile(&[cast], &[ty], &expr::NoFunctions)?;
-    let mut out = program.eval(&[&values], values.len(), &mut expr::Scratch::default())?;
-    out.pop().ok_or_else(|| SqlError::internal("a cast gave no column"))
+    assign::vector(&values, from, to)
 }
