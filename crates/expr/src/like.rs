@@ -95,6 +95,8 @@ impl Segment {
     /// What is left of the text behind this segment at its start.
     fn at_start<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         match self {
+            // Comparing with nothing is not free: the address of an empty `Vec` makes `memcmp` fault and recover.
+            Segment::Plain(plain) if plain.is_empty() => Some(text),
             Segment::Plain(plain) => text.strip_prefix(plain.as_slice()),
             Segment::Mixed(chars) => mixed_at_start(chars, as_text(text)).map(str::as_bytes),
         }
@@ -115,7 +117,7 @@ impl Segment {
 
     fn at_end(&self, text: &[u8]) -> bool {
         match self {
-            Segment::Plain(plain) => text.ends_with(plain),
+            Segment::Plain(plain) => plain.is_empty() || text.ends_with(plain),
             Segment::Mixed(chars) => {
                 let mut rest = as_text(text).chars().rev();
                 chars.iter().rev().all(|wanted| rest.next().is_some_and(|c| wanted.is_none_or(|w| w == c)))
