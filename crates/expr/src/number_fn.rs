@@ -33,6 +33,11 @@ pub(crate) fn narrow(value: f64, single: bool) -> f64 {
     if single { f64::from(value as f32) } else { value }
 }
 
+/// As [`narrow`], refusing what is finite only as a double.
+pub(crate) fn narrowed(value: f64, single: bool) -> Result<f64, Failure> {
+    finite(value, narrow(value, single))
+}
+
 /// The failure of a float that became infinite.
 pub(crate) fn overflow() -> Failure {
     Failure::new(ErrorKind::NumericOutOfRange, "value out of range: overflow")

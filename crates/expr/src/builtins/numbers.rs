@@ -101,7 +101,7 @@ fn round(signature: &Signature<'_>, rounding: Rounding) -> Option<Prepared> {
     match signature.result {
         result if is_float(result) && is_number(arg) => {
             let types: Vec<Type> = [Float64].into_iter().chain(places).collect();
-            Prepared::strict(types, round_float(rounding, places.is_some()))
+            Prepared::strict(types, round_float(rounding, places.is_some(), result == Type::Float32))
         }
         result if is_integer(result) && is_integer(arg) && places.is_none() => {
             let kernel = kernel(|frame| {
@@ -131,27 +131,29 @@ fn round(signature: &Signature<'_>, rounding: Rounding) -> Option<Prepared> {
     }
 }
 
-fn round_float(rounding: Rounding, with_places: bool) -> Kernel {
+fn round_float(rounding: Rounding, with_places: bool, single: bool) -> Kernel {
     kernel(move |frame| {
         let values = frame.floats(0);
         if with_places {
             let places = frame.ints(1);
             return frame.each(|row| {
                 let (value, places) = (values.get(row), places.get(row));
-                Ok(match rounding {
+                let value = match rounding {
                     Rounding::HalfAway => number_fn::round_places(value, places),
                     _ => number_fn::truncate_places(value, places),
-                })
+                };
+                number_fn::narrowed(value, single)
             });
         }
         frame.each(|row| {
             let value = values.get(row);
-            Ok(match rounding {
+            let value = match rounding {
                 Rounding::HalfAway => value.round_ties_even(),
                 Rounding::Down => value.floor(),
                 Rounding::Up => value.ceil(),
                 Rounding::TowardZero => value.trunc(),
-            })
+            };
+            number_fn::narrowed(value, single)
         })
     })
 }
@@ -160,7 +162,7 @@ fn round_float(rounding: Rounding, with_places: bool) -> Kernel {
 fn float(signature: &Signature<'_>, f: fn(f64) -> Result<f64, Failure>) -> Option<Prepared> {
     let &[arg] = signature.args else { return None };
     let single = signature.result == Type::Float32;
-    let kernel = float_kernel(move |x| f(x).map(|value| number_fn::narrow(value, single)));
+    let kernel = float_kernel(move |x| number_fn::narrowed(f(x)?, single));
     (is_number(arg) && is_float(signature.result)).then(|| Prepared::strict([Float64], kernel))?
 }
 
@@ -188,9 +190,10 @@ fn two_floats(signature: &Signature<'_>, f: fn(f64, f64) -> Result<f64, Failure>
     if !is_number(left) || !is_number(right) || !is_float(signature.result) {
         return None;
     }
+    let single = signature.result == Type::Float32;
     let kernel = kernel(move |frame| {
         let (left, right) = (frame.floats(0), frame.floats(1));
-        frame.each(|row| f(left.get(row), right.get(row)))
+        frame.each(|row| number_fn::narrowed(f(left.get(row), right.get(row))?, single))
     });
     Prepared::strict([Float64, Float64], kernel)
 }

@@ -61,7 +61,7 @@ pub(crate) fn not(frame: &mut Frame<'_>) -> Vector {
     Vector { data: Data::Bool(out), valid: frame.validity() }
 }
 
-/// IS [NOT] NULL, TRUE, FALSE, UNKNOWN.
+/// IS NULL, TRUE, FALSE and UNKNOWN, and their opposites.
 pub(crate) fn test(op: UnaryOp, frame: &mut Frame<'_>) -> Vector {
     let arg = frame.bools(0);
     let known = known(&frame.args[0]);
