@@ -164,7 +164,7 @@ impl Generator {
         let filter = Some(self.condition(&scope, 0, Place::Guarded));
         let select =
             Select { sources: vec![source], filter, shape: Shape::Project(outputs), distinct: false };
-        Statement::InsertSelect { table, query: Query { arms: vec![select] } }
+        Statement::InsertSelect { table, query: Query { arms: vec![select], distinct: false } }
     }
 
     fn update(&mut self, table: usize, model: &Model) -> Statement {

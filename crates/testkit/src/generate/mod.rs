@@ -121,8 +121,22 @@ mod tests {
     fn stories_have_what_the_field_got_wrong() {
         let all: Vec<String> = (0..300).flat_map(story).collect();
         let wanted = [
-            "NULL", "''", "'NaN'", " JOIN ", "CROSS JOIN", "UNION ALL", "DISTINCT", "GROUP BY", "HAVING", "AVG(",
-            "ON CONFLICT", "FROM v0", "t0 x JOIN t0 y", "FILTER", "IS DISTINCT FROM", "9223372036854775807",
+            "NULL",
+            "''",
+            "'NaN'",
+            " JOIN ",
+            "CROSS JOIN",
+            "UNION ALL",
+            "DISTINCT",
+            "GROUP BY",
+            "HAVING",
+            "AVG(",
+            "ON CONFLICT",
+            "FROM v0",
+            "t0 x JOIN t0 y",
+            "FILTER",
+            "IS DISTINCT FROM",
+            "9223372036854775807",
         ];
         for word in wanted {
             assert!(all.iter().any(|statement| statement.contains(word)), "no statement has {word}");

@@ -10,6 +10,9 @@ use crate::reference::{
 /// Rows above which a relation is not joined to others: cases must stay small.
 const LARGE: usize = 40;
 
+/// Rows up to which a relation may be in a join without equalities.
+const SMALL: usize = 15;
+
 const ALIASES: [&str; 4] = ["x", "y", "z", "w"];
 
 impl Generator {
@@ -28,7 +31,7 @@ impl Generator {
         };
         let distinct = self.random.percent(if matches!(shape, Shape::Project(_)) { 30 } else { 5 });
         let select = Select { sources, filter, shape, distinct };
-        (Query { arms: vec![select] }, output_columns(&types))
+        (Query { arms: vec![select], distinct: false }, output_columns(&types))
     }
 
     fn union(&mut self, model: &Model) -> (Query, Vec<ColumnSpec>) {
@@ -43,7 +46,7 @@ impl Generator {
             let shape = self.projected(&scope, &types);
             arms.push(Select { sources, filter, shape, distinct: self.random.percent(15) });
         }
-        (Query { arms }, output_columns(&types))
+        (Query { arms, distinct: self.random.percent(25) }, output_columns(&types))
     }
 
     /// FROM: one relation most often, up to four, with the same one allowed twice.
@@ -51,15 +54,20 @@ impl Generator {
         let count = *self.random.pick(&[1, 1, 1, 1, 2, 2, 2, 2, 3, 4]);
         let mut sources = Vec::new();
         let mut scope: Vec<ColumnSpec> = Vec::new();
-        let mut crossed = false;
+        let mut may_cross = true;
         for alias in &ALIASES[..count] {
             let relation = self.relation(model);
-            if !sources.is_empty() && model.contents[relation].len() > LARGE {
-                break;
-            }
+            let rows = model.contents[relation].len();
+            may_cross &= rows <= SMALL;
             let columns = model.relations[relation].columns();
-            let join =
-                if sources.is_empty() { Join::Comma } else { self.join(&scope, columns, &mut crossed) };
+            let join = if sources.is_empty() {
+                Some(Join::Comma)
+            } else if rows <= LARGE {
+                self.join(&scope, columns, &mut may_cross)
+            } else {
+                None
+            };
+            let Some(join) = join else { break };
             scope.extend(columns.iter().cloned());
             sources.push(Source { relation, alias: (*alias).to_owned(), join });
         }
@@ -72,18 +80,29 @@ impl Generator {
         if self.random.percent(30) { count - 1 } else { self.random.below(count) }
     }
 
-    fn join(&mut self, left: &Scope, right: &Scope, crossed: &mut bool) -> Join {
+    /// How a relation joins those before it; `None` where it would have to cross and must not.
+    fn join(&mut self, left: &Scope, right: &Scope, may_cross: &mut bool) -> Option<Join> {
         let mut equal = Vec::new();
         for _ in 0..1 + usize::from(self.random.percent(20)) {
             equal.extend(self.equality(left, right));
         }
-        if equal.is_empty() || (!*crossed && self.random.percent(6)) {
-            *crossed = true;
-            return if self.random.percent(50) { Join::Cross } else { Join::Comma };
-        }
         let both = [left, right].concat();
+        if *may_cross && (equal.is_empty() || self.random.percent(10)) {
+            *may_cross = false;
+            return Some(match self.random.below(4) {
+                0 => Join::Cross,
+                1 => Join::Comma,
+                _ => {
+                    let extra = Some(self.condition(&both, 1, Place::Guarded));
+                    Join::Inner { equal: Vec::new(), extra }
+                }
+            });
+        }
+        if equal.is_empty() {
+            return None;
+        }
         let extra = self.random.percent(25).then(|| self.condition(&both, 0, Place::Guarded));
-        Join::Inner { equal, extra }
+        Some(Join::Inner { equal, extra })
     }
 
     fn equality(&mut self, left: &Scope, right: &Scope) -> Option<(Scalar, Scalar)> {
@@ -215,7 +234,8 @@ impl Generator {
         };
         let Some(column) = column else {
             let arg = Scalar::Column(0);
-            return Aggregate { function: AggregateFunction::CountRows, arg, filter, ty: Type::Bigint };
+            let function = AggregateFunction::CountRows;
+            return Aggregate { function, distinct: false, arg, filter, ty: Type::Bigint };
         };
         let ty = scope[column].ty;
         // A simplification may replace COUNT of something that is never NULL by COUNT(*), so the
@@ -224,7 +244,8 @@ impl Generator {
         let often = if self.hazard == Hazard::None { 30 } else { 70 };
         let computed = self.random.percent(often) && function != AggregateFunction::Count;
         let arg = if computed { self.scalar(scope, ty, 1, place) } else { Scalar::Column(column) };
-        Aggregate { function, arg, filter, ty: aggregate_type(function, ty) }
+        let distinct = function != AggregateFunction::CountRows && self.random.percent(8);
+        Aggregate { function, distinct, arg, filter, ty: aggregate_type(function, ty) }
     }
 
     /// A condition on an aggregate; keys are left alone, since it could move below the grouping.

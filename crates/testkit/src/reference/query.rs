@@ -6,8 +6,8 @@
 
 use super::scalar::Scalar;
 use super::value::{Decimal, Failure, Type, Value, divide_half_away, fit_decimal, fit_integer};
-use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{HashMap, HashSet};
 
 /// One row.
 pub type Row = Vec<Value>;
@@ -81,6 +81,8 @@ pub enum AggregateFunction {
 pub struct Aggregate {
     /// Which.
     pub function: AggregateFunction,
+    /// Whether equal values count once.
+    pub distinct: bool,
     /// Over what; ignored by `COUNT(*)`.
     pub arg: Scalar,
     /// Only rows where this holds (`FILTER (WHERE …)`).
@@ -120,11 +122,13 @@ pub struct Select {
     pub distinct: bool,
 }
 
-/// A query: one SELECT, or several put together by UNION ALL.
+/// A query: one SELECT, or several put together by UNION ALL or UNION.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Query {
     /// The arms.
     pub arms: Vec<Select>,
+    /// Whether rows that the arms have in common occur once.
+    pub distinct: bool,
 }
 
 impl Query {
@@ -135,6 +139,9 @@ impl Query {
             for (row, weight) in arm.eval(relations)? {
                 *result.entry(row).or_insert(0) += weight;
             }
+        }
+        if self.distinct {
+            result.values_mut().for_each(|weight| *weight = 1);
         }
         Ok(result)
     }
@@ -261,6 +268,7 @@ struct Fold {
     double: f64,
     least: Option<Value>,
     greatest: Option<Value>,
+    seen: HashSet<Value>,
 }
 
 impl Fold {
@@ -278,6 +286,10 @@ impl Fold {
         if value.is_null() {
             return Ok(());
         }
+        if aggregate.distinct && !self.seen.insert(value.clone()) {
+            return Ok(());
+        }
+        let weight = if aggregate.distinct { 1 } else { weight };
         self.count += weight;
         if matches!(aggregate.function, AggregateFunction::Sum | AggregateFunction::Avg) {
             self.add(&value, weight)?;
@@ -351,7 +363,7 @@ mod tests {
             shape: Shape::Project(vec![Scalar::Column(2)]),
             distinct: false,
         };
-        let query = Query { arms: vec![select] };
+        let query = Query { arms: vec![select], distinct: false };
         let result = query.eval(&|relation| if relation == 0 { &left } else { &right });
         assert_eq!(result, Ok(bag(&[(&[Value::Int(9)], 6)])));
     }
@@ -359,8 +371,13 @@ mod tests {
     #[test]
     fn nothing_still_makes_one_group_when_there_is_no_key() {
         let empty = Bag::new();
-        let aggregate =
-            |function| Aggregate { function, arg: Scalar::Column(0), filter: None, ty: Type::Bigint };
+        let aggregate = |function| Aggregate {
+            function,
+            arg: Scalar::Column(0),
+            distinct: false,
+            filter: None,
+            ty: Type::Bigint,
+        };
         let select = |keys| Select {
             sources: vec![source(0, Join::Comma)],
             filter: Some(Scalar::Column(0).compare(CompareOp::Equal, Scalar::int(1, Type::Integer))),
@@ -372,9 +389,9 @@ mod tests {
             },
             distinct: false,
         };
-        let whole = Query { arms: vec![select(vec![])] }.eval(&|_| &empty);
+        let whole = Query { arms: vec![select(vec![])], distinct: false }.eval(&|_| &empty);
         assert_eq!(whole, Ok(bag(&[(&[Value::Int(0), Value::Null], 1)])));
-        let keyed = Query { arms: vec![select(vec![Scalar::Column(0)])] }.eval(&|_| &empty);
+        let keyed = Query { arms: vec![select(vec![Scalar::Column(0)])], distinct: false }.eval(&|_| &empty);
         assert_eq!(keyed, Ok(Bag::new()));
     }
 }

@@ -148,12 +148,15 @@ pub fn assigned(value: &Value, ty: Type) -> String {
 
 /// A query; its output columns are named `c0`, `c1`, … .
 pub fn query(query: &Query, model: &Model) -> String {
-    list(&query.arms, " UNION ALL ", &|arm| select(arm, model))
+    let separator = if query.distinct { " UNION " } else { " UNION ALL " };
+    list(&query.arms, separator, &|arm| select(arm, model))
 }
 
 fn select(select: &Select, model: &Model) -> String {
     let mut names = Vec::new();
     let mut from = String::new();
+    // JOIN binds tighter than a comma and could not see what stands before one.
+    let commas = select.sources.iter().all(|source| source.join == Join::Comma);
     for source in &select.sources {
         let relation = &model.relations[source.relation];
         let before = names.len();
@@ -164,8 +167,8 @@ fn select(select: &Select, model: &Model) -> String {
         let own = |index: usize| names[before + index].clone();
         let separator = match &source.join {
             _ if from.is_empty() => "",
-            Join::Comma => ", ",
-            Join::Cross => " CROSS JOIN ",
+            Join::Comma if commas => ", ",
+            Join::Comma | Join::Cross => " CROSS JOIN ",
             Join::Inner { .. } => " JOIN ",
         };
         from += &format!("{separator}{} {}", relation.name(), source.alias);
@@ -218,7 +221,8 @@ fn aggregate(aggregate: &Aggregate, name: Naming<'_>) -> String {
     };
     let filter = aggregate.filter.as_ref();
     let filter = filter.map(|filter| format!(" FILTER (WHERE {})", scalar(filter, name)));
-    format!("{function}({arg}){}", filter.unwrap_or_default())
+    let distinct = if aggregate.distinct { "DISTINCT " } else { "" };
+    format!("{function}({distinct}{arg}){}", filter.unwrap_or_default())
 }
 
 /// CREATE TABLE or CREATE MATERIALIZED VIEW.
