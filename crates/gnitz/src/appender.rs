@@ -42,6 +42,7 @@ impl Appender {
     /// Commits what was appended, all of it or nothing, and returns how many rows that are. After an error the
     /// rows are forgotten.
     pub fn flush(&mut self) -> Result<u64> {
+        self.core.clear_cancel();
         flush(&self.core, &mut self.gathered)
     }
 }

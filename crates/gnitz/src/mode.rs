@@ -136,6 +136,7 @@ impl Core {
     /// Commits the open transaction. False if it had failed and was rolled back. After an error it is rolled
     /// back too.
     pub(crate) fn commit(&self) -> Result<bool> {
+        self.clear_cancel();
         let ended = std::mem::replace(&mut *lock(&self.mode), Mode::Auto);
         let work = match ended {
             Mode::Auto => return Err(Error::NoTransaction),
