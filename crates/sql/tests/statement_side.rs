@@ -256,17 +256,20 @@ fn updates_and_deletes_by_key_and_by_scan() {
 #[test]
 fn asks_the_engine_for_subqueries_and_joins() {
     let mut db = items();
-    db.run("CREATE TABLE tag (item INT, word TEXT)");
+    db.run("CREATE TABLE tag (owner INT, word TEXT)");
     db.run("INSERT INTO tag VALUES (1, 'x'), (1, 'y'), (3, 'z')");
-    assert_eq!(db.run("UPDATE item SET price = (SELECT count(*) FROM tag WHERE tag.item = item.id)"), 3);
+    assert_eq!(db.run("UPDATE item SET price = (SELECT count(*) FROM tag WHERE tag.owner = item.id)"), 3);
     assert_eq!(db.rows("SELECT id, price FROM item ORDER BY id"), ["1|2.00", "2|0.00", "3|1.00"]);
-    assert_eq!(db.run("UPDATE item SET name = word, at = '2020-02-02' FROM tag WHERE tag.item = item.id"), 2);
+    assert_eq!(
+        db.run("UPDATE item SET name = word, at = '2020-02-02' FROM tag WHERE tag.owner = item.id"),
+        2
+    );
     assert_eq!(db.rows("SELECT id, name, at FROM item WHERE id = 3"), ["3|z|2020-02-02"]);
     assert_eq!(
-        db.rows("DELETE FROM item USING tag t WHERE t.item = item.id AND t.word = 'z' RETURNING id"),
+        db.rows("DELETE FROM item USING tag t WHERE t.owner = item.id AND t.word = 'z' RETURNING id"),
         ["3"]
     );
-    assert_eq!(db.run("DELETE FROM tag WHERE item IN (SELECT id FROM item)"), 2);
+    assert_eq!(db.run("DELETE FROM tag WHERE owner IN (SELECT id FROM item)"), 2);
     assert_eq!(db.state_of("DELETE FROM tag USING item WHERE true"), "0A000");
     assert_eq!(db.run("INSERT INTO item VALUES ((SELECT max(id) FROM item) + 1, 'sub')"), 1);
     assert_eq!(db.rows("SELECT name FROM item WHERE id = 3"), ["sub"]);

@@ -398,6 +398,13 @@ fn query_source(
                 }
             }
         }
+        // Two columns may be the same expression, and the planner wants each to have a name of its own.
+        for (index, item) in select.projection.iter_mut().enumerate() {
+            if let SelectItem::UnnamedExpr(expr) = item {
+                let alias = names::quoted(&format!("${index}"));
+                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+            }
+        }
     }
     if let SetExpr::Values(values) = query.body.as_mut() {
         for row in &mut values.rows {
