@@ -271,7 +271,7 @@ fn asks_the_engine_for_subqueries_and_joins() {
     );
     assert_eq!(db.run("DELETE FROM tag WHERE owner IN (SELECT id FROM item)"), 2);
     assert_eq!(db.state_of("DELETE FROM tag USING item WHERE true"), "0A000");
-    assert_eq!(db.run("INSERT INTO item VALUES ((SELECT max(id) FROM item) + 1, 'sub')"), 1);
+    assert_eq!(db.run("INSERT INTO item VALUES ((SELECT max(id) FROM item) + 1, 'sub', DEFAULT, '2024-05-05'), (50, 'l', (SELECT 2), NULL)"), 2);
     assert_eq!(db.rows("SELECT name FROM item WHERE id = 3"), ["sub"]);
 }
 

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{
-    self, CastKind, DataType, Expr, ObjectName, OnInsert, Query, SelectItem, SetExpr, TableObject,
+    self, CastKind, DataType, Expr, ObjectName, OnInsert, Query, SelectItem, SetExpr, SetOperator,
+    SetQuantifier, TableObject,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -22,7 +23,7 @@ use crate::names;
 use crate::params::{Params, placeholder};
 use crate::planner::Planner;
 use crate::scalar::{self, Given, Scalars, Scope, Target};
-use crate::statement::parse_expression;
+use crate::statement::{Statement, parse_expression, parse_one};
 
 /// A prepared `INSERT`.
 #[derive(Debug)]
@@ -409,15 +410,51 @@ fn query_source(
     if let SetExpr::Values(values) = query.body.as_mut() {
         for row in &mut values.rows {
             for (expr, &column) in row.content.iter_mut().zip(columns) {
-                let ty = target.def.columns[column as usize].ty.ty;
-                if matches!(Literal::of(expr)?, Some(Literal::Text(_) | Literal::Null)) {
-                    cast_to(expr, ty)?;
+                let def = &target.def.columns[column as usize];
+                if is_default(expr) {
+                    *expr = parse_expression(def.default.as_deref().unwrap_or("NULL"))?;
+                }
+                match Literal::of(expr)? {
+                    Some(Literal::Text(_) | Literal::Null) => cast_to(expr, def.ty.ty)?,
+                    _ => {
+                        params.infer(expr, Some(def.ty.ty), &no_column)?;
+                    }
                 }
             }
+        }
+        if scalar::has_subquery(&*values) {
+            query.body = Box::new(selects(values)?);
         }
     }
     params.note_all(&query)?;
     Ok(Source::Query { params: params.clone(), query, columns: columns.to_vec(), explicit })
+}
+
+/// A list of rows as one `SELECT` a row: the planner runs no subquery inside `VALUES`.
+fn selects(values: &ast::Values) -> Result<SetExpr, SqlError> {
+    let mut all: Option<SetExpr> = None;
+    for row in &values.rows {
+        let Statement::Query(mut query) = parse_one("SELECT 0")? else {
+            return Err(SqlError::internal("a select list is no query"));
+        };
+        if let SetExpr::Select(select) = query.body.as_mut() {
+            let item = |(index, expr): (usize, &Expr)| {
+                let alias = names::quoted(&format!("${index}"));
+                SelectItem::ExprWithAlias { expr: expr.clone(), alias }
+            };
+            select.projection = row.content.iter().enumerate().map(item).collect();
+        }
+        all = Some(match all {
+            None => *query.body,
+            Some(left) => SetExpr::SetOperation {
+                left: Box::new(left),
+                op: SetOperator::Union,
+                set_quantifier: SetQuantifier::All,
+                right: query.body,
+            },
+        });
+    }
+    all.ok_or_else(|| SqlError::new(SqlState::SyntaxError, "VALUES has no rows"))
 }
 
 fn cast_to(expr: &mut Expr, ty: zset::Type) -> Result<(), SqlError> {
