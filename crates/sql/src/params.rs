@@ -7,8 +7,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value, Visit,
-    visit_expressions,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
+    Visit, visit_expressions,
 };
 use zset::{Datum, Type};
 
@@ -109,26 +109,7 @@ impl Params {
             Expr::Nested(inner) => self.infer(inner, wanted, column)?,
             Expr::UnaryOp { op: UnaryOperator::Not, expr } => self.infer(expr, boolean, column)?.and(boolean),
             Expr::UnaryOp { expr, .. } => self.infer(expr, wanted, column)?,
-            Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
-                self.infer(left, boolean, column)?;
-                self.infer(right, boolean, column)?;
-                boolean
-            }
-            Expr::BinaryOp { left, op, right } => match op {
-                BinaryOperator::StringConcat => {
-                    self.siblings([left.as_ref(), right], Some(Type::Text), column)?;
-                    Some(Type::Text)
-                }
-                BinaryOperator::Plus
-                | BinaryOperator::Minus
-                | BinaryOperator::Multiply
-                | BinaryOperator::Divide
-                | BinaryOperator::Modulo => self.siblings([left.as_ref(), right], wanted, column)?,
-                _ => {
-                    self.siblings([left.as_ref(), right], None, column)?;
-                    boolean
-                }
-            },
+            Expr::BinaryOp { left, op, right } => self.infer_operator(left, op, right, wanted, column)?,
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
                 self.siblings([left.as_ref(), right], None, column)?;
                 boolean
@@ -160,23 +141,7 @@ impl Params {
                 let results = conditions.iter().map(|when| &when.result).chain(else_result.as_deref());
                 self.siblings(results, wanted, column)?
             }
-            Expr::Function(function) => {
-                let arguments: Vec<&Expr> = match &function.args {
-                    FunctionArguments::List(list) => list.args.iter().filter_map(argument).collect(),
-                    _ => Vec::new(),
-                };
-                let alike = matches!(
-                    function.name.to_string().to_ascii_lowercase().as_str(),
-                    "coalesce" | "nullif" | "greatest" | "least"
-                );
-                if alike {
-                    return self.siblings(arguments, wanted, column);
-                }
-                for argument in arguments {
-                    self.infer(argument, None, column)?;
-                }
-                None
-            }
+            Expr::Function(function) => self.infer_call(function, wanted, column)?,
             other => {
                 self.note_all(other)?;
                 None
@@ -184,21 +149,75 @@ impl Params {
         })
     }
 
-    /// Operands of one type: the first that has one tells the others.
+    fn infer_operator(
+        &mut self,
+        left: &Expr,
+        op: &BinaryOperator,
+        right: &Expr,
+        wanted: Option<Type>,
+        column: &dyn Fn(&Expr) -> Option<Type>,
+    ) -> Result<Option<Type>, SqlError> {
+        use BinaryOperator::{And, Divide, Minus, Modulo, Multiply, Or, Plus, StringConcat};
+        let boolean = Some(Type::Bool);
+        match op {
+            And | Or => {
+                self.infer(left, boolean, column)?;
+                self.infer(right, boolean, column)?;
+                Ok(boolean)
+            }
+            StringConcat => {
+                self.siblings([left, right], Some(Type::Text), column)?;
+                Ok(Some(Type::Text))
+            }
+            Plus | Minus | Multiply | Divide | Modulo => self.siblings([left, right], wanted, column),
+            _ => {
+                self.siblings([left, right], None, column)?;
+                Ok(boolean)
+            }
+        }
+    }
+
+    fn infer_call(
+        &mut self,
+        function: &Function,
+        wanted: Option<Type>,
+        column: &dyn Fn(&Expr) -> Option<Type>,
+    ) -> Result<Option<Type>, SqlError> {
+        let arguments: Vec<&Expr> = match &function.args {
+            FunctionArguments::List(list) => list.args.iter().filter_map(argument).collect(),
+            _ => Vec::new(),
+        };
+        if passes_through(function) {
+            return self.siblings(arguments, wanted, column);
+        }
+        for argument in arguments {
+            self.infer(argument, None, column)?;
+        }
+        Ok(None)
+    }
+
+    /// Operands of one type: the first that has one tells those that have none. Only these are looked at twice, so
+    /// that the cost stays small whatever the nesting.
     fn siblings<'e>(
         &mut self,
         operands: impl IntoIterator<Item = &'e Expr>,
         wanted: Option<Type>,
         column: &dyn Fn(&Expr) -> Option<Type>,
     ) -> Result<Option<Type>, SqlError> {
-        let operands: Vec<&Expr> = operands.into_iter().collect();
         let mut ty = None;
-        for operand in &operands {
-            ty = ty.or(self.infer(operand, None, column)?);
+        let mut open = Vec::new();
+        for operand in operands {
+            let own = self.infer(operand, None, column)?;
+            if own.is_none() && takes_a_type(operand) {
+                open.push(operand);
+            }
+            ty = ty.or(own);
         }
         let ty = ty.or(wanted);
-        for operand in &operands {
-            self.infer(operand, ty, column)?;
+        if ty.is_some() {
+            for operand in open {
+                self.infer(operand, ty, column)?;
+            }
         }
         Ok(ty)
     }
@@ -250,6 +269,22 @@ pub(crate) fn placeholder(value: &Value) -> Result<Option<usize>, SqlError> {
     }
 }
 
+/// Whether the type that a place wants says something about the parameters of the expression there.
+fn takes_a_type(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(_) | Expr::BinaryOp { .. } | Expr::Case { .. } => true,
+        Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } => takes_a_type(inner),
+        Expr::Function(function) => passes_through(function),
+        _ => false,
+    }
+}
+
+/// Whether a function gives one of its arguments.
+fn passes_through(function: &Function) -> bool {
+    let name = function.name.to_string().to_ascii_lowercase();
+    matches!(name.as_str(), "coalesce" | "nullif" | "greatest" | "least")
+}
+
 fn natural(expr: &Expr) -> Option<Type> {
     Literal::of(expr).ok().flatten().and_then(|literal| literal.natural_type())
 }
@@ -287,6 +322,14 @@ mod tests {
         assert_eq!(inferred("coalesce($1, a)", None), [big]);
         assert_eq!(inferred("length($1)", None), [None]);
         assert_eq!(inferred("$3", None), [None, None, None]);
+    }
+
+    #[test]
+    fn long_chains_are_quick() {
+        let sum: Vec<String> = (1..=300).map(|n| format!("${n}")).collect();
+        assert_eq!(inferred(&sum.join(" + "), Some(Type::Int32)), vec![Some(Type::Int32); 300]);
+        let nested = format!("{}a{}", "length(".repeat(12), ") + 1".repeat(12));
+        assert_eq!(inferred(&nested, None), []);
     }
 
     #[test]
