@@ -163,7 +163,10 @@ impl Error {
         let text = match self {
             Error::Sql(error) => return error.hint.clone(),
             Error::Copy { source, .. } => return source.hint(),
-            Error::Storage(_) => "close the database and open it again: every acknowledged commit is kept",
+            Error::Storage(StorageError::Poisoned { .. } | StorageError::Io { .. }) => {
+                "close the database and open it again: every acknowledged commit is kept"
+            }
+            Error::Storage(StorageError::Corrupt { .. }) => "restore the database from a copy",
             Error::Conflict { .. } => "run the transaction again",
             Error::FailedTransaction => "end it with ROLLBACK",
             Error::InTransaction { .. } => "end the transaction with COMMIT or ROLLBACK first",
@@ -189,7 +192,10 @@ impl fmt::Display for Error {
                 write!(f, "{} in {noun} {} at row {key}", source.message, names.join(", "))
             }
             Error::Duplicate { table, key } => {
-                write!(f, "duplicate primary key in table \"{table}\": key {key} already exists")
+                write!(
+                    f,
+                    "duplicate key value violates unique constraint \"{table}_pkey\": Key {key} already exists"
+                )
             }
             Error::Conflict { table, key } => write!(
                 f,
@@ -213,7 +219,7 @@ impl fmt::Display for Error {
             Error::Copy { path, line, source } => write!(f, "{path}, line {line}: {source}"),
             Error::CopyFormat { message } | Error::Usage { message } => f.write_str(message),
             Error::File { path, source } => write!(f, "{path}: {source}"),
-            Error::Canceled => f.write_str("the statement was canceled"),
+            Error::Canceled => f.write_str("the statement was cancelled"),
             Error::Closed => f.write_str("the database is closed"),
             Error::Catalog { message } => write!(f, "the stored catalog cannot be read: {message}"),
         }

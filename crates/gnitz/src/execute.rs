@@ -44,11 +44,11 @@ struct Plan {
 
 enum PlanKind {
     /// A read by key.
-    Point(PointQuery),
+    Point(Box<PointQuery>),
     /// Any other query.
-    Query(PreparedQuery),
+    Query(Box<PreparedQuery>),
     /// A writing statement.
-    Change(PreparedDml),
+    Change(Box<PreparedDml>),
 }
 
 impl Prepared {
@@ -111,9 +111,9 @@ impl Prepared {
         let planner = &core.engine().planner;
         let plan = self.plan(&snapshot, || {
             if let Some(point) = PointQuery::recognise(planner, as_dyn.as_ref(), query) {
-                return Ok(PlanKind::Point(point));
+                return Ok(PlanKind::Point(Box::new(point)));
             }
-            Ok(PlanKind::Query(planner.prepare(&as_dyn, query, &[])?))
+            Ok(PlanKind::Query(Box::new(planner.prepare(&as_dyn, query, &[])?)))
         })?;
         let params = parameters(params);
         match &plan.kind {
@@ -135,8 +135,9 @@ impl Prepared {
         let snapshot = self.snapshot(core, work)?;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
         let planner = &core.engine().planner;
-        let plan = self
-            .plan(&snapshot, || Ok(PlanKind::Change(PreparedDml::new(planner, &as_dyn, &self.statement)?)))?;
+        let plan = self.plan(&snapshot, || {
+            Ok(PlanKind::Change(Box::new(PreparedDml::new(planner, &as_dyn, &self.statement)?)))
+        })?;
         let PlanKind::Change(dml) = &plan.kind else {
             return Err(Error::Sql(sql::SqlError::internal("a change has the plan of a query")));
         };

@@ -15,7 +15,7 @@
 //! [`Database`] is the way in; a [`Session`] runs statements; [`Database::subscribe`] follows a view commit by
 //! commit; [`Session::appender`] loads in bulk. Everything that fails is an [`Error`] with PostgreSQL's SQLSTATE.
 //!
-//! Inside, a commit makes the next [`Version`](version::Version) of the database from the last and publishes it once
+//! Inside, a commit makes the next version of the database from the last and publishes it once
 //! it is durable (`engine`); a snapshot is one of them, perhaps with a transaction's own changes (`snapshot`,
 //! `transaction`); the catalog is a value that changes with the manifest (`catalog`, `maintenance`).
 

@@ -16,6 +16,10 @@ use crate::error::Result;
 use crate::sync::{Call, lock};
 use crate::version::Compiled;
 
+/// Bytes of changes that may be left to be written under the writer's lock when the catalog changes; what is more
+/// is written before, beside commits.
+const LEFT_FOR_CATALOG: usize = 4 << 20;
+
 impl Engine {
     /// Sees to a checkpoint if enough of the log has gathered. It never fails a commit that is done: a failure
     /// poisons the store, and the next commit says so.
@@ -46,6 +50,11 @@ impl Engine {
     /// Writes everything up to now to shards.
     pub(crate) fn checkpoint(&self) -> Result<()> {
         let _one_at_a_time = lock(&self.maintenance);
+        self.checkpoint_alone()
+    }
+
+    /// A checkpoint, for a caller who holds the maintenance lock.
+    fn checkpoint_alone(&self) -> Result<()> {
         let (job, sealed) = {
             let mut writer = self.writer()?;
             let (mut state, compiled) = (writer.head().state.clone(), Arc::clone(&writer.head().compiled));
@@ -70,6 +79,9 @@ impl Engine {
         change: impl FnOnce(&Writer<'_>) -> Result<Option<(Compiled, State)>>,
     ) -> Result<()> {
         let _one_at_a_time = lock(&self.maintenance);
+        if self.published()?.state.memory_bytes() > LEFT_FOR_CATALOG {
+            self.checkpoint_alone()?;
+        }
         let ticket = {
             let mut writer = self.writer()?;
             let Some((compiled, mut state)) = change(&writer)? else { return Ok(()) };

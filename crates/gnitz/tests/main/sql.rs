@@ -196,7 +196,10 @@ fn ad_hoc_queries() {
     assert_eq!(rows(&session, "SELECT id FROM t WHERE n > (SELECT avg(n) FROM t) ORDER BY id"), ["1"]);
     assert_eq!(rows(&session, "WITH big AS (SELECT * FROM t WHERE n > 0) SELECT count(*) FROM big"), ["2"]);
     assert_eq!(rows(&session, "SELECT id FROM t ORDER BY id LIMIT 2 OFFSET 1"), ["2", "3"]);
-    assert_eq!(rows(&session, "SELECT id, id, n, t.id, n AS n, *, id FROM t WHERE id = 1"), ["1|1|5|1|5|1|a|5|1"]);
+    assert_eq!(
+        rows(&session, "SELECT id, id, n, t.id, n AS n, *, id FROM t WHERE id = 1"),
+        ["1|1|5|1|5|1|a|5|1"]
+    );
     assert_eq!(rows(&session, "SELECT n, n FROM t UNION ALL SELECT 8, 8 ORDER BY 1 LIMIT 1"), ["-1|-1"]);
     assert_eq!(state(&session, "SELECT 1 / (n + 1) FROM t"), "22012");
     assert_eq!(state(&session, "SELECT n + 2147483647 FROM t"), "22003");
