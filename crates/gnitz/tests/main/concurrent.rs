@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use gnitz::Database;
+use storage::MemFs;
+
 use crate::{check, memory, rows, run, state};
 
 #[test]
@@ -84,4 +87,49 @@ fn a_running_statement_can_be_stopped() {
     stopped("SELECT count(*) FROM t a, t b, t c WHERE a.id + b.id = c.id + 1");
     stopped("CREATE MATERIALIZED VIEW v AS SELECT a.id + b.id * c.id AS x FROM t a, t b, t c");
     assert_eq!(rows(&session, "SELECT count(*) FROM gnitz_views"), ["0"]);
+}
+
+#[test]
+fn checkpoints_and_new_views_run_beside_commits() {
+    let fs = MemFs::new();
+    let open = || {
+        Database::builder().checkpoint_bytes(3_000).shard_bytes(9_000).open_fs(Arc::new(fs.clone())).unwrap()
+    };
+    let database = open();
+    let session = database.session();
+    run(
+        &session,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, w INTEGER, n INTEGER);
+         CREATE MATERIALIZED VIEW per_writer AS SELECT w, COUNT(*) AS c, SUM(n) AS s, MAX(n) AS hi FROM t GROUP BY w",
+    );
+    let writers: Vec<_> = (0..3)
+        .map(|writer| {
+            let session = database.session();
+            std::thread::spawn(move || {
+                for step in 0..150 {
+                    let id = writer * 1_000 + step;
+                    run(&session, &format!("INSERT INTO t VALUES ({id}, {writer}, {step})"));
+                    run(&session, &format!("BEGIN; UPDATE t SET n = n + 1 WHERE id = {id}; DELETE FROM t WHERE id = {}; COMMIT", id - 20));
+                }
+            })
+        })
+        .collect();
+    for round in 0..12 {
+        run(
+            &session,
+            &format!(
+                "CREATE MATERIALIZED VIEW v{round} AS SELECT a.id FROM t a JOIN t b ON a.n = b.n AND a.w < b.w"
+            ),
+        );
+        check(&session);
+        run(&session, &format!("DROP MATERIALIZED VIEW v{round}"));
+    }
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    let expected = rows(&session, "SELECT * FROM t ORDER BY id");
+    assert_eq!(expected.len(), 60);
+    check(&session);
+    drop((session, database));
+    let session = open().session();
+    assert_eq!(rows(&session, "SELECT * FROM t ORDER BY id"), expected);
+    check(&session);
 }
