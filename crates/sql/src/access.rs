@@ -203,10 +203,10 @@ fn constant(term: &Expr, column: usize, ty: Type, scope: &Scope) -> Option<Const
     } else {
         return None;
     };
-    if let Expr::Value(value) = value.as_ref() {
-        if let Ok(Some(index)) = placeholder(&value.value) {
-            return Some(Constant::Parameter(index, ty));
-        }
+    if let Expr::Value(value) = value.as_ref()
+        && let Ok(Some(index)) = placeholder(&value.value)
+    {
+        return Some(Constant::Parameter(index, ty));
     }
     let literal = Literal::of(value).ok()??;
     match literal.exactly(ty).ok()? {

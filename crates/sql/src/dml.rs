@@ -72,9 +72,9 @@ pub struct PreparedDml {
 
 #[derive(Debug)]
 enum Action {
-    Insert(insert::Insert),
-    Update(update::Update),
-    Delete(delete::Delete),
+    Insert(Box<insert::Insert>),
+    Update(Box<update::Update>),
+    Delete(Box<delete::Delete>),
 }
 
 impl PreparedDml {
@@ -88,15 +88,15 @@ impl PreparedDml {
         let (target, action) = match statement {
             Statement::Insert(insert) => {
                 let (target, action) = insert::prepare(planner, snapshot, insert, &mut params)?;
-                (target, Action::Insert(action))
+                (target, Action::Insert(Box::new(action)))
             }
             Statement::Update(update) => {
                 let (target, action) = update::prepare(planner, snapshot, update, &mut params)?;
-                (target, Action::Update(action))
+                (target, Action::Update(Box::new(action)))
             }
             Statement::Delete(delete) => {
                 let (target, action) = delete::prepare(planner, snapshot, delete, &mut params)?;
-                (target, Action::Delete(action))
+                (target, Action::Delete(Box::new(action)))
             }
             other => return Err(SqlError::internal(format!("{} changes no rows", other.name()))),
         };

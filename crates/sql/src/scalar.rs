@@ -85,12 +85,11 @@ impl Scope {
         let mut found = None;
         let mut start = 0;
         for r in &self.relations {
-            if named(&r) {
-                if let Some(index) = r.columns.iter().position(|c| c.name == name) {
-                    if found.replace(start + index).is_some() {
-                        return None;
-                    }
-                }
+            if named(&r)
+                && let Some(index) = r.columns.iter().position(|c| c.name == name)
+                && found.replace(start + index).is_some()
+            {
+                return None;
             }
             start += r.columns.len();
         }
@@ -474,11 +473,11 @@ impl Translation for Columns<'_> {
         let relation = column.relation.as_ref().map(|r| r.table());
         let mut start = 0;
         for candidate in self.relations {
-            if relation.is_none_or(|name| name == candidate.name) {
-                if let Some(at) = candidate.columns.iter().position(|c| c.name == column.name) {
-                    let index = u32::try_from(start + at).unwrap_or(u32::MAX);
-                    return Ok(expr::Expr::Column { index, ty: candidate.columns[at].ty });
-                }
+            if relation.is_none_or(|name| name == candidate.name)
+                && let Some(at) = candidate.columns.iter().position(|c| c.name == column.name)
+            {
+                let index = u32::try_from(start + at).unwrap_or(u32::MAX);
+                return Ok(expr::Expr::Column { index, ty: candidate.columns[at].ty });
             }
             start += candidate.columns.len();
         }

@@ -269,12 +269,12 @@ fn cell(expr: &Expr, column: &ColumnDef, params: &mut Params) -> Result<Option<C
     if is_default(expr) {
         return Ok(Some(Cell::Default));
     }
-    if let Expr::Value(value) = expr {
-        if let Some(index) = placeholder(&value.value)? {
-            // One parameter in columns of two types is converted for each.
-            return Ok((params.note(index, Some(column.ty.ty)) == Some(column.ty.ty))
-                .then_some(Cell::Parameter(index)));
-        }
+    if let Expr::Value(value) = expr
+        && let Some(index) = placeholder(&value.value)?
+    {
+        // One parameter in columns of two types is converted for each.
+        let taken = params.note(index, Some(column.ty.ty)) == Some(column.ty.ty);
+        return Ok(taken.then_some(Cell::Parameter(index)));
     }
     match Literal::of(expr)? {
         Some(literal) => literal.assign(column.ty.ty).map(|value| Some(Cell::Value(value))),
@@ -365,11 +365,11 @@ impl Defaults {
                 Vector::constant(def.ty.ty.lane(), constant, if wanted(index) { count } else { 0 })
             })
             .collect();
-        if let Some((columns, scalars)) = &self.computed {
-            if columns.iter().any(|column| wanted(*column)) {
-                for (column, values) in columns.iter().zip(scalars.eval(&[], count, given)?) {
-                    out[*column as usize] = values;
-                }
+        if let Some((columns, scalars)) = &self.computed
+            && columns.iter().any(|column| wanted(*column))
+        {
+            for (column, values) in columns.iter().zip(scalars.eval(&[], count, given)?) {
+                out[*column as usize] = values;
             }
         }
         Ok(out)

@@ -29,7 +29,7 @@ pub(super) struct Update {
 #[derive(Debug)]
 enum Source {
     /// The rows, and the new values of the columns.
-    Access(Access, Scalars),
+    Access(Box<(Access, Scalars)>),
     Asked(Asked),
 }
 
@@ -67,7 +67,7 @@ pub(super) fn prepare(
         let scope = target.scope(&alias);
         let access = Access::new(planner, &target.def, &scope, update.selection.as_ref(), params)?;
         let values = with_targets(&target, assignments);
-        Source::Access(access, scalar::compile(planner, &scope, &values, params)?)
+        Source::Access(Box::new((access, scalar::compile(planner, &scope, &values, params)?)))
     };
     let returning = match &update.returning {
         Some(items) => Some(Returning::new(planner, &target, &alias, items, params)?),
@@ -118,7 +118,8 @@ impl Update {
         let mut builder = BatchBuilder::new();
         let runs = env.snapshot.runs(target.def.id);
         let Found { weights, old, values } = match &self.source {
-            Source::Access(access, scalars) => {
+            Source::Access(found) => {
+                let (access, scalars) = found.as_ref();
                 let hits = access.hits(&target.layout, &runs, given)?;
                 for hit in &hits {
                     builder.push_from(hit.batch, hit.row, -hit.weight)?;
