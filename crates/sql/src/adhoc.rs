@@ -1,5 +1,6 @@
 //! Running a query once: from a bound plan to record batches.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::catalog::Snapshot;
 use crate::error::SqlError;
 use crate::scan::Running;
 use crate::session::Session;
+use crate::watch::watch;
 use crate::types::{canonical_batch, canonical_schema};
 
 /// How often a running query looks whether it was cancelled, where its scans do not.
@@ -80,18 +82,18 @@ impl Executor {
 
 async fn collect(session: Arc<Session>, plan: LogicalPlan, running: Arc<Running>) -> Result<Rows, SqlError> {
     let state = session.state();
-    let physical = state.query_planner().create_physical_plan(&plan, state).await?;
+    let physical = watch(state.query_planner().create_physical_plan(&plan, state).await?)?;
     let config = state.config().clone().with_extension(Arc::clone(&running));
-    let context = TaskContext::from(state);
+    // The plan holds its functions; the context is asked for none.
     let context = TaskContext::new(
-        context.task_id(),
-        context.session_id(),
+        None,
+        state.session_id().to_string(),
         config,
-        context.scalar_functions().clone(),
-        context.higher_order_functions().clone(),
-        context.aggregate_functions().clone(),
-        context.window_functions().clone(),
-        context.runtime_env(),
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        HashMap::new(),
+        Arc::clone(state.runtime_env()),
     );
     drain(physical, Arc::new(context), &running).await
 }

@@ -261,9 +261,7 @@ fn refuse_anywhere(construct: &Construct) -> Option<SqlError> {
 }
 
 fn refuse_in_view(construct: &Construct) -> Option<SqlError> {
-    let refused = |what: String, hint: &str| {
-        Some(SqlError::unsupported(format!("{what} in a materialized view")).with_hint(hint))
-    };
+    let refused = |what: String, hint: &str| Some(refused(&what, hint));
     match construct {
         Construct::Limit => refused(
             "LIMIT, OFFSET or FETCH".to_string(),
@@ -302,8 +300,8 @@ fn refuse_in_view(construct: &Construct) -> Option<SqlError> {
     }
 }
 
-/// The refusal of a construct that only the plan shows to be there.
-pub(crate) fn refused_join(what: &str, hint: &str) -> SqlError {
+/// The refusal of a construct in a view.
+pub(crate) fn refused(what: &str, hint: &str) -> SqlError {
     SqlError::new(SqlState::FeatureNotSupported, format!("{what} is not supported in a materialized view"))
         .with_hint(hint)
 }

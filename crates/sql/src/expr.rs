@@ -12,6 +12,7 @@ use expr::{BinaryOp, Expr, UnaryOp};
 use zset::{Datum, Type};
 
 use crate::checked::{Checked, Operation};
+use crate::constructs::refused;
 use crate::error::{SqlError, SqlState};
 use crate::types::{from_arrow, from_arrow_or_refuse, to_datum};
 
@@ -287,7 +288,8 @@ fn checked_call(operation: &Operation, args: Vec<Expr>, ty: Type) -> Result<Expr
 
 /// The refusal of a function whose value depends on more than its arguments.
 pub(crate) fn changing(name: &str) -> SqlError {
-    SqlError::unsupported(format!("the function {name}() in a materialized view")).with_hint(
+    refused(
+        &format!("the function {name}()"),
         "its value changes while the rows stay: store the value in a column and use that",
     )
 }

@@ -32,7 +32,7 @@ pub(crate) fn fuse(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn fuse_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    if !expr.exists(|part| Ok(is_checked(part)))? {
+    if !expr.exists(|part| Ok(is_ours(part)))? {
         return Ok(Transformed::no(expr));
     }
     expr.transform_down(|part| {
@@ -40,7 +40,7 @@ fn fuse_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         if matches!(part, Expr::Alias(_) | Expr::AggregateFunction(_) | Expr::WindowFunction(_)) {
             return Ok(Transformed::no(part));
         }
-        if !part.exists(|inner| Ok(is_checked(inner)))? {
+        if !part.exists(|inner| Ok(is_ours(inner)))? {
             return Ok(Transformed::new(part, false, datafusion::common::tree_node::TreeNodeRecursion::Jump));
         }
         match fused(&part, schema) {
@@ -52,8 +52,12 @@ fn fuse_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     })
 }
 
-fn is_checked(expr: &Expr) -> bool {
-    matches!(expr, Expr::ScalarFunction(call) if Checked::of(&call.func).is_some())
+/// Whether a node of an expression must be evaluated by us.
+fn is_ours(expr: &Expr) -> bool {
+    match expr {
+        Expr::ScalarFunction(call) => Checked::of(&call.func).is_some() || expr::is_builtin(call.name()),
+        _ => false,
+    }
 }
 
 /// The call that stands for `expr`; none where it cannot be translated, and its parts are tried instead.
@@ -115,7 +119,7 @@ impl Scope for Arguments<'_> {
 
     fn other(&mut self, expr: &Expr, refusal: SqlError) -> Result<expr::Expr, SqlError> {
         // Passing an expression to itself would fuse nothing; one with a checked part is taken apart instead.
-        if expr == self.whole || expr.exists(|part| Ok(is_checked(part)))? {
+        if expr == self.whole || expr.exists(|part| Ok(is_ours(part)))? {
             return Err(refusal);
         }
         self.argument(expr.clone(), Some(refusal))

@@ -5,7 +5,7 @@
 
 use datafusion::sql::sqlparser::ast::{CastKind, Expr, Query, Select, SelectItem, SetExpr};
 
-use crate::names::fold;
+use crate::names::{fold, quoted};
 
 const UNNAMED: &str = "?column?";
 
@@ -14,6 +14,49 @@ pub(crate) fn column_names(query: &Query, planned: &[String]) -> Vec<String> {
     match leftmost(&query.body) {
         Some(select) => names_of(select, planned).unwrap_or_else(|| planned.to_vec()),
         None => planned.to_vec(),
+    }
+}
+
+/// Gives output columns that would be planned under one name names of their own: SQL lets a query put out the same
+/// column twice, DataFusion doesn't. What the user sees is [`column_names`]'s, of the query as it was.
+pub(crate) fn tell_apart(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => tell_items_apart(&mut select.projection),
+        SetExpr::Query(query) => tell_apart(&mut query.body),
+        SetExpr::SetOperation { left, right, .. } => {
+            tell_apart(left);
+            tell_apart(right);
+        }
+        _ => {}
+    }
+}
+
+fn tell_items_apart(items: &mut [SelectItem]) {
+    let is_wildcard =
+        |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    let wildcard = items.iter().any(is_wildcard);
+    let mut seen = Vec::with_capacity(items.len());
+    for (index, item) in items.iter_mut().enumerate() {
+        let own = quoted(&format!("${index}"));
+        match item {
+            SelectItem::UnnamedExpr(expr) => {
+                let column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                let name = if column { name_of(expr) } else { expr.to_string() };
+                // A wildcard may stand for any column.
+                if seen.contains(&name) || (wildcard && column) {
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: own };
+                }
+                seen.push(name);
+            }
+            SelectItem::ExprWithAlias { alias, .. } => {
+                let name = fold(alias);
+                if seen.contains(&name) {
+                    *alias = own;
+                }
+                seen.push(name);
+            }
+            _ => {}
+        }
     }
 }
 

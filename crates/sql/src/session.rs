@@ -23,6 +23,8 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::catalog::Snapshot;
 use crate::error::{SqlError, SqlState};
+use crate::output::tell_apart;
+use crate::repair::repair;
 use crate::rules::{CheckedArithmetic, LeastLiterals};
 use crate::table::Relation;
 use crate::types::to_arrow;
@@ -59,6 +61,8 @@ impl Session {
         let options = config.options_mut();
         options.sql_parser.parse_float_as_decimal = true;
         options.sql_parser.collect_spans = true;
+        // The optimizer knows better than the executor which columns cannot be NULL; both are right.
+        options.execution.skip_physical_aggregate_schema_check = true;
         options.optimizer.enable_dynamic_filter_pushdown = false;
         options.optimizer.enable_topk_dynamic_filter_pushdown = false;
         options.optimizer.enable_join_dynamic_filter_pushdown = false;
@@ -101,7 +105,10 @@ impl Session {
         let names = Names { state: &self.state, snapshot };
         let planner = SqlToRel::new(&names);
         let mut context = PlannerContext::new().with_prepare_param_data_types(params);
-        let statement = ast::Statement::Query(Box::new(query.clone()));
+        let mut query = query.clone();
+        repair(&mut query);
+        tell_apart(&mut query.body);
+        let statement = ast::Statement::Query(Box::new(query));
         Ok(planner.sql_statement_to_plan_with_context(statement, &mut context)?)
     }
 

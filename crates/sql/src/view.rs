@@ -4,6 +4,8 @@
 //! incremental form here is refused with the construct's name and, where the text shows it, its place. Equal
 //! sub-plans become equal operators, which the circuit keeps once.
 
+use std::collections::BTreeMap;
+
 use circuit::{Circuit, NodeId, Op};
 use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{
@@ -12,7 +14,7 @@ use datafusion::logical_expr::{
 use expr::{Program, Scratch};
 use zset::{ColumnType, Datum, Schema, Type};
 
-use crate::constructs::{Construct, Constructs, refused_join};
+use crate::constructs::{Construct, Constructs, refused};
 use crate::error::{SqlError, SqlState};
 use crate::expr::{Scope, translate as translate_expr};
 use crate::functions::Library;
@@ -24,7 +26,7 @@ mod join;
 
 /// The circuit of a view, with one sink, and how the view's rows are encoded.
 pub(crate) fn translate(plan: &LogicalPlan, constructs: &Constructs) -> Result<(Circuit, Schema), SqlError> {
-    let mut translator = Translator { circuit: Circuit::new(), constructs };
+    let mut translator = Translator { circuit: Circuit::new(), constructs, grouped: BTreeMap::new() };
     let top = translator.node(plan)?;
     if plan.schema().fields().is_empty() {
         return Err(SqlError::unsupported("a materialized view without columns"));
@@ -42,6 +44,8 @@ pub(crate) fn translate(plan: &LogicalPlan, constructs: &Constructs) -> Result<(
 struct Translator<'a> {
     circuit: Circuit,
     constructs: &'a Constructs,
+    /// Joins of reduces over the same groups, with the number of leading columns that hold the group.
+    grouped: BTreeMap<NodeId, u32>,
 }
 
 impl Translator<'_> {
@@ -82,20 +86,14 @@ impl Translator<'_> {
     fn scan(&mut self, scan: &TableScan) -> Result<NodeId, SqlError> {
         let Some(def) = Relation::of(&scan.source) else {
             let name = scan.table_name.table();
-            return Err(SqlError::unsupported(format!("reading {name} in a materialized view"))
-                .with_hint("a view reads tables and other views"));
+            return Err(refused(&format!("reading {name}"), "a view reads tables and other views"));
         };
         if def.kind == crate::catalog::TableKind::System {
             return Err(SqlError::unsupported(format!("reading the system table {} in a view", def.name))
                 .with_hint("its rows are not changed by commits: query it directly"));
         }
-        let mut node = self.circuit.source(def.id, def.schema.clone());
-        if !scan.filters.is_empty() {
-            let full = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?;
-            for filter in &scan.filters {
-                node = self.filter(node, &full, filter)?;
-            }
-        }
+        // The filters that a scan is given only narrow what it reads; they all stand above it too.
+        let node = self.circuit.source(def.id, def.schema.clone());
         let Some(columns) = &scan.projection else { return Ok(node) };
         let all = columns.len() == def.columns.len() && columns.iter().enumerate().all(|(i, &c)| i == c);
         if all {
@@ -219,8 +217,7 @@ impl Translator<'_> {
 
     fn refuse_intervals(&self, columns: &[ColumnType], what: &str) -> Result<(), SqlError> {
         match columns.iter().any(|column| column.ty == Type::Interval) {
-            true => Err(SqlError::unsupported(format!("{what} of type INTERVAL in a materialized view"))
-                .with_hint("use its length in seconds: EXTRACT(EPOCH FROM …)")),
+            true => Err(refused(&format!("{what} of type INTERVAL"), "use its length in seconds: EXTRACT(EPOCH FROM …)")),
             false => Ok(()),
         }
     }
@@ -228,6 +225,9 @@ impl Translator<'_> {
     /// The columns that hold the group where `node` is an aggregate's output, whole or with columns dropped,
     /// reordered or computed from it: they tell its rows apart.
     fn group_key(&self, node: NodeId) -> Vec<u32> {
+        if let Some(key) = self.grouped.get(&node) {
+            return (0..*key).collect();
+        }
         match &self.circuit.node(node).op {
             Op::Reduce { key, .. } => (0..*key).collect(),
             Op::Filter { input, .. } => self.group_key(*input),
@@ -276,10 +276,11 @@ impl Translator<'_> {
                 self.constructs.place(|c| *c == Construct::Lateral),
             ),
             other => {
-                return SqlError::unsupported(format!("{} in a materialized view", other.display()));
+                let hint = "see docs/sql.md for what a view may contain";
+                return refused(&other.display().to_string(), hint);
             }
         };
-        refused_join(what, hint).at(place)
+        refused(what, hint).at(place)
     }
 }
 

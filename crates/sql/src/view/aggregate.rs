@@ -5,15 +5,17 @@
 //! where other aggregates stand beside it, the reduces are joined on the group.
 
 use circuit::{Aggregate, AggregateKind, NodeId};
-use datafusion::common::ScalarValue;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate as Source, Expr};
 use zset::{ColumnType, Type};
 
 use super::join::Side;
-use super::{Translator, column_types};
-use crate::constructs::{Construct, refused_join};
+use super::Translator;
+use crate::constructs::{Construct, refused};
 use crate::error::SqlError;
+use crate::types::from_arrow_or_refuse;
 
 /// One aggregate of the plan, its argument and filter as expressions over the input.
 struct Call {
@@ -38,7 +40,7 @@ impl Call {
 impl Translator<'_> {
     pub(super) fn aggregate(&mut self, aggregate: &Source) -> Result<NodeId, SqlError> {
         if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
-            return Err(refused_join(
+            return Err(refused(
                 "GROUPING SETS, ROLLUP or CUBE",
                 "write one GROUP BY for each set and combine them with UNION ALL",
             )
@@ -53,10 +55,10 @@ impl Translator<'_> {
             let groups = self.map(input, group);
             return self.distinct(groups);
         }
-        let types = column_types(&aggregate.schema)?;
+        let outputs = aggregate.schema.fields().iter().skip(group.len());
         let mut calls = Vec::with_capacity(aggregate.aggr_expr.len());
-        for (expr, ty) in aggregate.aggr_expr.iter().zip(&types[group.len()..]) {
-            calls.push(self.call(input, schema, expr, ty.ty)?);
+        for (expr, output) in aggregate.aggr_expr.iter().zip(outputs) {
+            calls.push(self.call(input, schema, expr, output.data_type())?);
         }
         self.reduces(input, &group, &calls)
     }
@@ -110,7 +112,9 @@ impl Translator<'_> {
         let shift = self.circuit.columns(left).len() as u32;
         let aggregates = right_columns[key..].iter().map(|column| column.map_columns(|index| shift + index));
         let exprs = left_columns.iter().cloned().chain(aggregates).collect();
-        Ok(self.circuit.join((left, &left_key), (right, &right_key), None, exprs))
+        let joined = self.circuit.join((left, &left_key), (right, &right_key), None, exprs);
+        self.grouped.insert(joined, key as u32);
+        Ok(joined)
     }
 
     /// One reduce for calls that share their distinctness.
@@ -148,12 +152,12 @@ impl Translator<'_> {
     fn call(
         &self,
         input: NodeId,
-        schema: &datafusion::common::DFSchema,
+        schema: &DFSchema,
         expr: &Expr,
-        ty: Type,
+        output: &DataType,
     ) -> Result<Call, SqlError> {
         let call = match expr {
-            Expr::Alias(alias) => return self.call(input, schema, &alias.expr, ty),
+            Expr::Alias(alias) => return self.call(input, schema, &alias.expr, output),
             Expr::AggregateFunction(call) => call,
             other => return Err(SqlError::internal(format!("{other} is not an aggregate"))),
         };
@@ -176,13 +180,13 @@ impl Translator<'_> {
         };
         let interval = arg.as_ref().is_some_and(|arg| arg.column_type().ty == Type::Interval);
         if interval && kind.is_extreme() {
-            return Err(SqlError::unsupported(format!("{name}() of an INTERVAL in a materialized view"))
-                .with_hint("aggregate its length in seconds: EXTRACT(EPOCH FROM …)"));
+            return Err(refused(&format!("{name}() of an INTERVAL"), "aggregate its length in seconds: EXTRACT(EPOCH FROM …)"));
         }
         let filter = params.filter.as_ref().map(|filter| self.expr(input, schema, filter)).transpose()?;
         let counts = matches!(kind, AggregateKind::CountStar | AggregateKind::Count);
         let distinct = params.distinct && !kind.is_extreme();
-        Ok(Call { kind, arg, filter, distinct, ty: ColumnType { ty, nullable: !counts } })
+        let ty = ColumnType { ty: from_arrow_or_refuse(output)?, nullable: !counts };
+        Ok(Call { kind, arg, filter, distinct, ty })
     }
 
     fn refuse_aggregate(&self, name: &str, args: usize) -> SqlError {
@@ -190,7 +194,7 @@ impl Translator<'_> {
             "count" if args > 1 => "count() of several columns".to_string(),
             _ => format!("the aggregate {name}()"),
         };
-        refused_join(&what, "COUNT, SUM, AVG, MIN and MAX of one value are kept incrementally")
+        refused(&what, "COUNT, SUM, AVG, MIN and MAX of one value are kept incrementally")
             .at(self.constructs.place_of_call(name))
     }
 }

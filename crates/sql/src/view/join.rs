@@ -7,7 +7,7 @@ use expr::UnaryOp;
 use zset::{Datum, Lane, Type};
 
 use super::{Translator, ViewScope};
-use crate::constructs::{Construct, refused_join};
+use crate::constructs::{Construct, refused};
 use crate::error::SqlError;
 use crate::expr::translate as translate_expr;
 
@@ -115,12 +115,10 @@ impl Translator<'_> {
         };
         let (left, right) = (types(left), types(right));
         if let Some((a, b)) = left.iter().zip(&right).find(|(a, b)| a != b) {
-            return Err(SqlError::unsupported(format!("a join of {a} with {b} in a materialized view"))
-                .with_hint("CAST one side to the other's type"));
+            return Err(refused(&format!("a join of {a} with {b}"), "CAST one side to the other's type"));
         }
         match left.contains(&Type::Interval) {
-            true => Err(SqlError::unsupported("a join on a column of type INTERVAL in a materialized view")
-                .with_hint("join on its length in seconds: EXTRACT(EPOCH FROM …)")),
+            true => Err(refused("a join on a column of type INTERVAL", "join on its length in seconds: EXTRACT(EPOCH FROM …)")),
             false => Ok(()),
         }
     }
@@ -129,13 +127,13 @@ impl Translator<'_> {
         let outer = |name: &'static str| {
             let place = self.constructs.place(|c| *c == Construct::OuterJoin(name));
             if place.is_some() || self.constructs.place(|c| matches!(c, Construct::OuterJoin(_))).is_some() {
-                return refused_join(
+                return refused(
                     name,
                     "use an inner JOIN, or keep the unmatched rows in a query that reads the view",
                 )
                 .at(place.or_else(|| self.constructs.place(|c| matches!(c, Construct::OuterJoin(_)))));
             }
-            refused_join(
+            refused(
                 "a scalar subquery that is not a single aggregate without correlation",
                 "write it as a join with a subquery that has its own GROUP BY",
             )
@@ -171,7 +169,7 @@ impl Translator<'_> {
                 Construct::InSubquery | Construct::Exists | Construct::SemiJoin | Construct::Quantified
             )
         };
-        refused_join(what, hint).at(self.constructs.place(is))
+        refused(what, hint).at(self.constructs.place(is))
     }
 }
 

@@ -52,7 +52,7 @@ fn parameters_take_the_type_of_their_place() {
         .planner
         .prepare(&db.snapshot, &query("SELECT s FROM t WHERE id = $1 OR a > $2 + 5 ORDER BY id").expect("query"), &[])
         .expect("prepared");
-    assert_eq!(prepared.params(), [Some(Type::Int32), Some(Type::Int32)]);
+    assert_eq!(prepared.params(), [Some(Type::Int32), Some(Type::Int64)]);
     let run = |one: i64, two: i64| -> Vec<String> {
         let params = [(Datum::Int(one), Type::Int64), (Datum::Int(two), Type::Int32)];
         lines(&db.planner.run(&prepared, &db.snapshot, &params, &never()).expect("rows"))
@@ -86,7 +86,7 @@ fn a_prepared_query_follows_its_tables() {
     db.snapshot = std::sync::Arc::new(data);
     assert_eq!(count(&db), ["10"]);
     let mut other = Data::default();
-    other.table("bag", "x BIGINT", &[]);
+    other.define("bag", "x BIGINT", &[]);
     other.rows("bag", "1\n2");
     db.snapshot = std::sync::Arc::new(other);
     assert_eq!(count(&db), ["2"]);
@@ -116,7 +116,7 @@ fn a_cancelled_query_stops() {
 #[test]
 fn many_runs_are_one_table() {
     let mut data = Data::default();
-    data.table("t", "id INTEGER!; v BIGINT", &[0]);
+    data.define("t", "id INTEGER!; v BIGINT", &[0]);
     for start in 0..7 {
         let rows: Vec<(Vec<Datum>, i64)> = (0..5000)
             .map(|i| (vec![Datum::Int(i * 7 + start), Datum::Int(i)], 1))

@@ -48,7 +48,7 @@ impl Snapshot for Data {}
 
 impl Data {
     /// Adds a table; a type that ends in `!` is NOT NULL.
-    pub fn table(&mut self, name: &str, columns: &str, key: &[u32]) -> &mut Data {
+    pub fn define(&mut self, name: &str, columns: &str, key: &[u32]) -> &mut Data {
         let column = |text: &str| {
             let (name, ty) = text.trim().split_once(' ').expect("a name and a type");
             let (ty, nullable) = match ty.strip_suffix('!') {
@@ -184,15 +184,15 @@ fn batch_lines(batch: &RecordBatch) -> Vec<String> {
 /// The tables that most cases use.
 pub fn small() -> Data {
     let mut data = Data::default();
-    data.table("t", "id INTEGER!; a INTEGER; b BIGINT; s TEXT", &[0]);
+    data.define("t", "id INTEGER!; a INTEGER; b BIGINT; s TEXT", &[0]);
     data.rows("t", "1 | 10 | 5 | ab\n 2 | 20 | 0 | cd\n 3 | ~ | 7 | ~\n 4 | 10 | ~ | ef");
-    data.table("bag", "k INTEGER; v TEXT", &[]);
+    data.define("bag", "k INTEGER; v TEXT", &[]);
     data.rows("bag", "1 | x x2\n 2 | y\n ~ | z\n 2 | y\n 10 | w");
-    data.table("n", "i SMALLINT; f DOUBLE; r REAL; d DECIMAL(15,2); l BIGINT", &[]);
+    data.define("n", "i SMALLINT; f DOUBLE; r REAL; d DECIMAL(15,2); l BIGINT", &[]);
     data.rows("n", "1 | 0.1 | 0.5 | 1.00 | 9223372036854775807\n 2 | 0.2 | 1.5 | 2.50 | 1\n 3 | 0.3 | ~ | -1.25 | 0");
-    data.table("w", "day DATE; at TIMESTAMP; z TIMESTAMPTZ; tm TIME; ok BOOLEAN; bin BYTEA", &[]);
+    data.define("w", "day DATE; at TIMESTAMP; z TIMESTAMPTZ; tm TIME; ok BOOLEAN; bin BYTEA", &[]);
     data.rows("w", "2020-02-29 | 2020-02-29 12:30:00 | 2020-02-29 12:30:00+00 | 23:30:00 | true | \\x00ff");
-    data.table("pair", "a INTEGER!; b TEXT!; c INTEGER", &[0, 1]);
+    data.define("pair", "a INTEGER!; b TEXT!; c INTEGER", &[0, 1]);
     data.rows("pair", "1 | a | 1\n 1 | b | 2\n 2 | a | 3\n 300 | c | 4");
     data.rows("pair", "1 | b | 2 x-1\n 1 | b | 20\n 2 | z | 5");
     data

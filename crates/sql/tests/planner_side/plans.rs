@@ -67,7 +67,7 @@ fn the_views() {
 
 fn tpch() -> Db {
     let mut data = Data::default();
-    data.table(
+    data.define(
         "lineitem",
         "l_orderkey BIGINT!; l_partkey BIGINT!; l_suppkey BIGINT!; l_linenumber INTEGER!; \
          l_quantity DECIMAL(15,2)!; l_extendedprice DECIMAL(15,2)!; l_discount DECIMAL(15,2)!; \
@@ -75,13 +75,13 @@ fn tpch() -> Db {
          l_receiptdate DATE!; l_shipinstruct TEXT!; l_shipmode TEXT!; l_comment TEXT!",
         &[0, 3],
     );
-    data.table(
+    data.define(
         "orders",
         "o_orderkey BIGINT!; o_custkey BIGINT!; o_orderstatus TEXT!; o_totalprice DECIMAL(15,2)!; \
          o_orderdate DATE!; o_orderpriority TEXT!; o_clerk TEXT!; o_shippriority INTEGER!; o_comment TEXT!",
         &[0],
     );
-    data.table(
+    data.define(
         "customer",
         "c_custkey BIGINT!; c_name TEXT!; c_address TEXT!; c_nationkey BIGINT!; c_phone TEXT!; \
          c_acctbal DECIMAL(15,2)!; c_mktsegment TEXT!; c_comment TEXT!",
