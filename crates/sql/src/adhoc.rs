@@ -18,8 +18,8 @@ use crate::catalog::Snapshot;
 use crate::error::SqlError;
 use crate::scan::Running;
 use crate::session::Session;
-use crate::watch::watch;
 use crate::types::{canonical_batch, canonical_schema};
+use crate::watch::watch;
 
 /// How often a running query looks whether it was cancelled, where its scans do not.
 const TICK: Duration = Duration::from_millis(20);

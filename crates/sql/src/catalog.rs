@@ -34,12 +34,7 @@ pub struct ColumnDef {
 impl ColumnDef {
     /// A column without length limit and default.
     pub fn new(name: impl Into<String>, ty: ColumnType) -> ColumnDef {
-        ColumnDef {
-            name: name.into(),
-            ty,
-            max_len: None,
-            default: None,
-        }
+        ColumnDef { name: name.into(), ty, max_len: None, default: None }
     }
 }
 

@@ -15,8 +15,8 @@ use datafusion::common::{DFSchema, DataFusionError, Result};
 use datafusion::logical_expr::expr::{BinaryExpr, ScalarFunction};
 use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    ColumnarValue, Expr, ExprSchemable, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
 use expr::BinaryOp;
 use zset::Type;
@@ -111,7 +111,9 @@ fn is_exact(from: &DataType, to: &DataType) -> bool {
         (Int64, Decimal128(p, s)) => whole_digits(*p, *s) >= 19,
         (Decimal128(p, s), Decimal128(q, r)) => r >= s && whole_digits(*q, *r) >= whole_digits(*p, *s),
         (Utf8 | Utf8View | LargeUtf8, Utf8 | Utf8View | LargeUtf8) => true,
-        (DataType::Timestamp(a, from), DataType::Timestamp(b, to)) => a == b && from.is_some() == to.is_some(),
+        (DataType::Timestamp(a, from), DataType::Timestamp(b, to)) => {
+            a == b && from.is_some() == to.is_some()
+        }
         _ => false,
     }
 }

@@ -247,8 +247,9 @@ fn folded(name: &ObjectName) -> String {
 
 fn refuse_anywhere(construct: &Construct) -> Option<SqlError> {
     Some(match construct {
-        Construct::TableSample => SqlError::unsupported("TABLESAMPLE")
-            .with_hint("filter by a condition on the rows instead"),
+        Construct::TableSample => {
+            SqlError::unsupported("TABLESAMPLE").with_hint("filter by a condition on the rows instead")
+        }
         Construct::SetOperation(name @ ("INTERSECT ALL" | "EXCEPT ALL")) => {
             SqlError::unsupported(name).with_hint("without ALL it is supported in queries outside of views")
         }
@@ -293,9 +294,7 @@ fn refuse_in_view(construct: &Construct) -> Option<SqlError> {
         Construct::TableFunction(name) => {
             refused(format!("the table function {name}()"), "store its rows in a table")
         }
-        Construct::Qualify => {
-            refused("QUALIFY".to_string(), "compute it in the query that reads the view")
-        }
+        Construct::Qualify => refused("QUALIFY".to_string(), "compute it in the query that reads the view"),
         _ => None,
     }
 }

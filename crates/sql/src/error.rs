@@ -165,20 +165,12 @@ pub struct SqlError {
 impl SqlError {
     /// An error without place and hint.
     pub fn new(state: SqlState, message: impl Into<String>) -> SqlError {
-        SqlError {
-            state,
-            message: message.into(),
-            position: None,
-            hint: None,
-        }
+        SqlError { state, message: message.into(), position: None, hint: None }
     }
 
     /// `construct` is not supported.
     pub fn unsupported(construct: impl fmt::Display) -> SqlError {
-        SqlError::new(
-            SqlState::FeatureNotSupported,
-            format!("{construct} is not supported"),
-        )
+        SqlError::new(SqlState::FeatureNotSupported, format!("{construct} is not supported"))
     }
 
     /// Something that must not happen did.
@@ -224,10 +216,7 @@ impl From<ParserError> for SqlError {
         let text = match error {
             ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
             ParserError::RecursionLimitExceeded => {
-                return SqlError::new(
-                    SqlState::LimitExceeded,
-                    "the statement is nested too deeply",
-                );
+                return SqlError::new(SqlState::LimitExceeded, "the statement is nested too deeply");
             }
         };
         let (message, position) = split_position(&text);
@@ -255,12 +244,8 @@ impl From<ArrowError> for SqlError {
                 Ok(ours) => *ours,
                 Err(other) => SqlError::internal(other.to_string()),
             },
-            ArrowError::DivideByZero => {
-                SqlError::new(SqlState::DivisionByZero, "division by zero")
-            }
-            ArrowError::ArithmeticOverflow(text) => {
-                SqlError::new(SqlState::NumericOutOfRange, text)
-            }
+            ArrowError::DivideByZero => SqlError::new(SqlState::DivisionByZero, "division by zero"),
+            ArrowError::ArithmeticOverflow(text) => SqlError::new(SqlState::NumericOutOfRange, text),
             ArrowError::CastError(text) | ArrowError::ParseError(text) => {
                 SqlError::new(SqlState::InvalidText, text)
             }
@@ -334,9 +319,7 @@ fn from_datafusion(error: DataFusionError, place: Option<Position>) -> SqlError 
         DataFusionError::ResourcesExhausted(text) => {
             SqlError::new(SqlState::LimitExceeded, first_line(&text)).at(place)
         }
-        DataFusionError::Plan(text) | DataFusionError::Execution(text) => {
-            from_text(&text).at(place)
-        }
+        DataFusionError::Plan(text) | DataFusionError::Execution(text) => from_text(&text).at(place),
         other => from_text(&other.strip_backtrace()).at(place),
     }
 }
@@ -344,8 +327,9 @@ fn from_datafusion(error: DataFusionError, place: Option<Position>) -> SqlError 
 fn from_schema_error(error: &SchemaError) -> SqlError {
     let state = match error {
         SchemaError::AmbiguousReference { .. } => SqlState::AmbiguousColumn,
-        SchemaError::DuplicateQualifiedField { .. }
-        | SchemaError::DuplicateUnqualifiedField { .. } => SqlState::DuplicateColumn,
+        SchemaError::DuplicateQualifiedField { .. } | SchemaError::DuplicateUnqualifiedField { .. } => {
+            SqlState::DuplicateColumn
+        }
         SchemaError::FieldNotFound { field, .. } => {
             return SqlError::new(
                 SqlState::UndefinedColumn,
@@ -368,10 +352,7 @@ fn from_text(text: &str) -> SqlError {
     } else if lower.starts_with("table ") && has("not found") {
         let name = message.split('\'').nth(1).unwrap_or_default();
         let name = name.rsplit('.').next().unwrap_or_default();
-        return SqlError::new(
-            SqlState::UndefinedTable,
-            format!("relation \"{name}\" does not exist"),
-        );
+        return SqlError::new(SqlState::UndefinedTable, format!("relation \"{name}\" does not exist"));
     } else if has("invalid function") || has("no function matches") || has("does not support") {
         SqlState::UndefinedFunction
     } else if has("must appear in the group by") || has("must be in the group by") {
@@ -419,10 +400,7 @@ fn position_of(diagnostic: &Diagnostic) -> Option<Position> {
     if start.line == 0 {
         return None;
     }
-    Some(Position {
-        line: u32::try_from(start.line).ok()?,
-        column: u32::try_from(start.column).ok()?,
-    })
+    Some(Position { line: u32::try_from(start.line).ok()?, column: u32::try_from(start.column).ok()? })
 }
 
 fn hint_of(diagnostic: &Diagnostic) -> Option<String> {

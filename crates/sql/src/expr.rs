@@ -278,7 +278,8 @@ fn function(expr: &Source, call: &ScalarFunction, scope: &mut dyn Scope) -> Resu
 }
 
 fn checked_call(operation: &Operation, args: Vec<Expr>, ty: Type) -> Result<Expr, SqlError> {
-    if let (Operation::Cast { .. }, [Expr::Literal { value: Datum::Null, .. }]) = (operation, args.as_slice()) {
+    if let (Operation::Cast { .. }, [Expr::Literal { value: Datum::Null, .. }]) = (operation, args.as_slice())
+    {
         return Ok(Expr::Literal { value: Datum::Null, ty });
     }
     operation

@@ -99,8 +99,7 @@ impl Planner {
         let planned: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
         let names = column_names(query, &planned);
         let (circuit, schema) = view::translate(&plan, &constructs)?;
-        let columns =
-            names.iter().zip(&schema.columns).map(|(name, &ty)| ColumnDef::new(name, ty)).collect();
+        let columns = names.iter().zip(&schema.columns).map(|(name, &ty)| ColumnDef::new(name, ty)).collect();
         let notice = query.order_by.is_some().then(|| {
             "a materialized view has no order: ORDER BY belongs into the queries that read it".to_string()
         });
@@ -187,11 +186,7 @@ impl Planner {
     }
 
     /// The text of a query's optimised logical plan.
-    pub fn explain_query(
-        &self,
-        snapshot: &Arc<dyn Snapshot>,
-        query: &Query,
-    ) -> Result<String, SqlError> {
+    pub fn explain_query(&self, snapshot: &Arc<dyn Snapshot>, query: &Query) -> Result<String, SqlError> {
         let (bound, _) = self.bind_query(snapshot, query, &[])?;
         Ok(self.optimized(bound)?.display_indent().to_string())
     }
@@ -257,9 +252,13 @@ fn bind_parameters(plan: LogicalPlan, params: &[Parameter]) -> Result<LogicalPla
 fn parameter_types(plan: &LogicalPlan, given: &[Option<Type>]) -> Result<Vec<Option<Type>>, SqlError> {
     let mut params = given.to_vec();
     for (name, ty) in plan.get_parameter_types()? {
-        let number: usize = name.strip_prefix('$').and_then(|number| number.parse().ok()).ok_or_else(|| {
-            SqlError::new(SqlState::UndefinedParameter, format!("parameters are written $1, $2, …, not {name}"))
-        })?;
+        let number: usize =
+            name.strip_prefix('$').and_then(|number| number.parse().ok()).ok_or_else(|| {
+                SqlError::new(
+                    SqlState::UndefinedParameter,
+                    format!("parameters are written $1, $2, …, not {name}"),
+                )
+            })?;
         let index = number
             .checked_sub(1)
             .ok_or_else(|| SqlError::new(SqlState::UndefinedParameter, "there is no parameter $0"))?;
@@ -285,6 +284,7 @@ fn relations(plan: &LogicalPlan) -> Result<Vec<Arc<TableDef>>, SqlError> {
 }
 
 fn renamed(schema: &ArrowSchema, names: &[String]) -> ArrowSchema {
-    let fields = schema.fields().iter().zip(names).map(|(field, name)| field.as_ref().clone().with_name(name));
+    let fields =
+        schema.fields().iter().zip(names).map(|(field, name)| field.as_ref().clone().with_name(name));
     ArrowSchema::new(fields.collect::<Vec<_>>())
 }

@@ -35,14 +35,19 @@ impl AnalyzerRule for LeastLiterals {
 
 fn least_literal(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return Ok(Transformed::no(expr)) };
-    let arithmetic = [Operator::Plus, Operator::Minus, Operator::Multiply, Operator::Divide, Operator::Modulo];
+    let arithmetic =
+        [Operator::Plus, Operator::Minus, Operator::Multiply, Operator::Divide, Operator::Modulo];
     let narrowed = match arithmetic.contains(&op) {
         false => (None, None),
         true => (narrow(&left, &right, schema), narrow(&right, &left, schema)),
     };
     Ok(match narrowed {
-        (Some(left), None) => Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right })),
-        (None, Some(right)) => Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right: Box::new(right) })),
+        (Some(left), None) => {
+            Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right }))
+        }
+        (None, Some(right)) => {
+            Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right: Box::new(right) }))
+        }
         _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
     })
 }

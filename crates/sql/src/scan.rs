@@ -316,7 +316,8 @@ impl NetRows {
     /// Up to which row of `first` no other run has a key.
     fn alone_until(&self, first: usize) -> usize {
         let (head, end) = self.heads[first];
-        let others = (0..self.runs.len()).filter(|&run| run != first && self.heads[run].0 < self.heads[run].1);
+        let others =
+            (0..self.runs.len()).filter(|&run| run != first && self.heads[run].0 < self.heads[run].1);
         match others.map(|run| self.head_key(run)).min() {
             Some(key) => self.runs[first].seek(head, key).min(end),
             None => end,
@@ -331,9 +332,9 @@ impl NetRows {
         for run in 0..self.runs.len() {
             let (head, end) = self.heads[run];
             if head < end && self.runs[run].key(head) == key {
-                weight = weight
-                    .checked_add(self.runs[run].weight(head))
-                    .ok_or_else(|| SqlError::new(SqlState::NumericOutOfRange, "a row's weight is out of range"))?;
+                weight = weight.checked_add(self.runs[run].weight(head)).ok_or_else(|| {
+                    SqlError::new(SqlState::NumericOutOfRange, "a row's weight is out of range")
+                })?;
                 self.heads[run].0 += 1;
             }
         }

@@ -189,9 +189,8 @@ impl ContextProvider for Names<'_> {
             .table_functions()
             .get(name)
             .ok_or_else(|| plan_datafusion_err!("function {name} does not exist"))?;
-        let context = SimplifyContext::builder()
-            .with_config_options(Arc::clone(self.state.config_options()))
-            .build();
+        let context =
+            SimplifyContext::builder().with_config_options(Arc::clone(self.state.config_options())).build();
         let simplifier = ExprSimplifier::new(context);
         let schema = DFSchema::empty();
         let args = args

@@ -7,7 +7,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryBuilder, BooleanArray, Int64Array, PrimitiveArray};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BinaryBuilder, BooleanArray, Int64Array, PrimitiveArray,
+};
 use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Float64Type, Int64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -207,9 +209,7 @@ impl Totals {
             DataType::Int64 => {
                 each(values.as_primitive::<Int64Type>(), filter, |row, term| add_whole(row, term.into()))
             }
-            DataType::Decimal128(..) => {
-                each(values.as_primitive::<Decimal128Type>(), filter, add_whole)
-            }
+            DataType::Decimal128(..) => each(values.as_primitive::<Decimal128Type>(), filter, add_whole),
             _ => each(values.as_primitive::<Float64Type>(), filter, |row, term| {
                 let group = group_of(row);
                 counts[group] += sign;
@@ -281,9 +281,9 @@ fn output_array(outputs: &[Option<Output>], ty: &DataType) -> Result<ArrayRef> {
         _ => None,
     };
     Ok(match ty {
-        DataType::Int64 => {
-            Arc::new(outputs.iter().map(|o| whole(o).map(|v| v as i64)).collect::<PrimitiveArray<Int64Type>>())
-        }
+        DataType::Int64 => Arc::new(
+            outputs.iter().map(|o| whole(o).map(|v| v as i64)).collect::<PrimitiveArray<Int64Type>>(),
+        ),
         DataType::Decimal128(precision, scale) => {
             let array: PrimitiveArray<Decimal128Type> = outputs.iter().map(whole).collect();
             Arc::new(array.with_precision_and_scale(*precision, *scale)?)

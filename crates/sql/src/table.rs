@@ -74,7 +74,10 @@ impl Relation {
             terms.push((column, op, to_datum(value, ty)?));
         }
         let find = |column: u32, ops: &[Operator]| {
-            terms.iter().find(|(c, op, _)| *c == column && ops.contains(op)).map(|(_, _, value)| value.clone())
+            terms
+                .iter()
+                .find(|(c, op, _)| *c == column && ops.contains(op))
+                .map(|(_, _, value)| value.clone())
         };
         let mut equal: Vec<Datum> = Vec::new();
         let (mut low, mut high) = (None, None);

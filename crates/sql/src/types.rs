@@ -15,8 +15,8 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int16Type,
-    Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, Schema as ArrowSchema,
-    SchemaRef, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
+    Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
+    Schema as ArrowSchema, SchemaRef, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
 };
 use arrow::util::display::FormatOptions;
 use datafusion::common::ScalarValue;
@@ -205,9 +205,7 @@ pub fn to_vector(array: &ArrayRef, ty: Type) -> Result<Vector, SqlError> {
         Type::Date => Data::I64(widen::<Date32Type, _>(&array, i64::from)),
         Type::Int64 => Data::I64(widen::<Int64Type, _>(&array, |v| v)),
         Type::Time => Data::I64(widen::<Time64MicrosecondType, _>(&array, |v| v)),
-        Type::Timestamp | Type::TimestampTz => {
-            Data::I64(widen::<TimestampMicrosecondType, _>(&array, |v| v))
-        }
+        Type::Timestamp | Type::TimestampTz => Data::I64(widen::<TimestampMicrosecondType, _>(&array, |v| v)),
         Type::Decimal { .. } if ty.lane() == Lane::I64 => {
             Data::I64(widen::<Decimal128Type, _>(&array, |v| v as i64))
         }
@@ -257,11 +255,7 @@ fn push_bytes(out: &mut Vector, value: Option<&[u8]>) {
 
 /// One NaN and one zero, as stored values have.
 fn plain_float(value: f64) -> f64 {
-    if value.is_nan() {
-        f64::NAN
-    } else {
-        value + 0.0
-    }
+    if value.is_nan() { f64::NAN } else { value + 0.0 }
 }
 
 fn validity(array: &ArrayRef) -> Option<Vec<bool>> {

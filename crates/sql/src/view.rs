@@ -197,12 +197,7 @@ impl Translator<'_> {
         Ok(self.circuit.constant(values, columns))
     }
 
-    fn exprs(
-        &self,
-        input: NodeId,
-        schema: &DFSchema,
-        exprs: &[Expr],
-    ) -> Result<Vec<expr::Expr>, SqlError> {
+    fn exprs(&self, input: NodeId, schema: &DFSchema, exprs: &[Expr]) -> Result<Vec<expr::Expr>, SqlError> {
         exprs.iter().map(|expr| self.expr(input, schema, expr)).collect()
     }
 
@@ -217,7 +212,10 @@ impl Translator<'_> {
 
     fn refuse_intervals(&self, columns: &[ColumnType], what: &str) -> Result<(), SqlError> {
         match columns.iter().any(|column| column.ty == Type::Interval) {
-            true => Err(refused(&format!("{what} of type INTERVAL"), "use its length in seconds: EXTRACT(EPOCH FROM …)")),
+            true => Err(refused(
+                &format!("{what} of type INTERVAL"),
+                "use its length in seconds: EXTRACT(EPOCH FROM …)",
+            )),
             false => Ok(()),
         }
     }

@@ -11,8 +11,8 @@ use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate as Source, Expr};
 use zset::{ColumnType, Type};
 
-use super::join::Side;
 use super::Translator;
+use super::join::Side;
 use crate::constructs::{Construct, refused};
 use crate::error::SqlError;
 use crate::types::from_arrow_or_refuse;
@@ -180,7 +180,10 @@ impl Translator<'_> {
         };
         let interval = arg.as_ref().is_some_and(|arg| arg.column_type().ty == Type::Interval);
         if interval && kind.is_extreme() {
-            return Err(refused(&format!("{name}() of an INTERVAL"), "aggregate its length in seconds: EXTRACT(EPOCH FROM …)"));
+            return Err(refused(
+                &format!("{name}() of an INTERVAL"),
+                "aggregate its length in seconds: EXTRACT(EPOCH FROM …)",
+            ));
         }
         let filter = params.filter.as_ref().map(|filter| self.expr(input, schema, filter)).transpose()?;
         let counts = matches!(kind, AggregateKind::CountStar | AggregateKind::Count);

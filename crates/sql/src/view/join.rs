@@ -40,8 +40,9 @@ impl Translator<'_> {
         let left_fields = join.left.schema().fields().len();
         let columns: Vec<expr::Expr> = (0..join.schema.fields().len())
             .map(|field| place(field, left_fields))
-            .map(|(side, column, index)| {
-                expr::Expr::Column { index, ty: self.circuit.columns(side)[column as usize] }
+            .map(|(side, column, index)| expr::Expr::Column {
+                index,
+                ty: self.circuit.columns(side)[column as usize],
             })
             .collect();
         let mut scope =
@@ -118,7 +119,10 @@ impl Translator<'_> {
             return Err(refused(&format!("a join of {a} with {b}"), "CAST one side to the other's type"));
         }
         match left.contains(&Type::Interval) {
-            true => Err(refused("a join on a column of type INTERVAL", "join on its length in seconds: EXTRACT(EPOCH FROM …)")),
+            true => Err(refused(
+                "a join on a column of type INTERVAL",
+                "join on its length in seconds: EXTRACT(EPOCH FROM …)",
+            )),
             false => Ok(()),
         }
     }

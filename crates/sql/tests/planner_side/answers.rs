@@ -37,7 +37,8 @@ fn the_cases() {
 #[test]
 fn columns_are_named_and_typed() {
     let db = Db::new(small());
-    let rows = db.rows("SELECT id, a + 1, count(*) OVER () AS n, 'x', t.s, CAST(b AS TEXT) FROM t").expect("rows");
+    let rows =
+        db.rows("SELECT id, a + 1, count(*) OVER () AS n, 'x', t.s, CAST(b AS TEXT) FROM t").expect("rows");
     let names: Vec<&str> = rows.schema.fields().iter().map(|f| f.name().as_str()).collect();
     assert_eq!(names, ["id", "?column?", "n", "?column?", "s", "b"]);
     let types: Vec<Type> =
@@ -50,7 +51,11 @@ fn parameters_take_the_type_of_their_place() {
     let db = Db::new(small());
     let prepared = db
         .planner
-        .prepare(&db.snapshot, &query("SELECT s FROM t WHERE id = $1 OR a > $2 + 5 ORDER BY id").expect("query"), &[])
+        .prepare(
+            &db.snapshot,
+            &query("SELECT s FROM t WHERE id = $1 OR a > $2 + 5 ORDER BY id").expect("query"),
+            &[],
+        )
         .expect("prepared");
     assert_eq!(prepared.params(), [Some(Type::Int32), Some(Type::Int64)]);
     let run = |one: i64, two: i64| -> Vec<String> {
@@ -77,8 +82,10 @@ fn parameters_without_a_place_take_the_type_given() {
 #[test]
 fn a_prepared_query_follows_its_tables() {
     let mut db = Db::new(small());
-    let prepared =
-        db.planner.prepare(&db.snapshot, &query("SELECT count(*) FROM bag").expect("query"), &[]).expect("prepared");
+    let prepared = db
+        .planner
+        .prepare(&db.snapshot, &query("SELECT count(*) FROM bag").expect("query"), &[])
+        .expect("prepared");
     let count = |db: &Db| lines(&db.planner.run(&prepared, &db.snapshot, &[], &never()).expect("rows"));
     assert_eq!(count(&db), ["6"]);
     let mut data = small();
@@ -118,21 +125,22 @@ fn many_runs_are_one_table() {
     let mut data = Data::default();
     data.define("t", "id INTEGER!; v BIGINT", &[0]);
     for start in 0..7 {
-        let rows: Vec<(Vec<Datum>, i64)> = (0..5000)
-            .map(|i| (vec![Datum::Int(i * 7 + start), Datum::Int(i)], 1))
-            .collect();
+        let rows: Vec<(Vec<Datum>, i64)> =
+            (0..5000).map(|i| (vec![Datum::Int(i * 7 + start), Datum::Int(i)], 1)).collect();
         data.run("t", &rows);
     }
     let removed: Vec<(Vec<Datum>, i64)> =
         (0..1000).map(|i| (vec![Datum::Int(i * 7), Datum::Int(i)], -1)).collect();
     data.run("t", &removed);
     let db = Db::new(data);
-    assert_eq!(db.answer("SELECT count(*), sum(id), min(id), max(id) FROM t").expect("rows"), [
-        format!("34000|{}|1|34999", 35_000i64 * 34_999 / 2 - 7 * 999 * 500)
-    ]);
-    assert_eq!(db.answer("SELECT id FROM t WHERE id BETWEEN 6999 AND 7001 ORDER BY id").expect("rows"), [
-        "6999", "7000", "7001"
-    ]);
+    assert_eq!(
+        db.answer("SELECT count(*), sum(id), min(id), max(id) FROM t").expect("rows"),
+        [format!("34000|{}|1|34999", 35_000i64 * 34_999 / 2 - 7 * 999 * 500)]
+    );
+    assert_eq!(
+        db.answer("SELECT id FROM t WHERE id BETWEEN 6999 AND 7001 ORDER BY id").expect("rows"),
+        ["6999", "7000", "7001"]
+    );
     assert_eq!(db.answer("SELECT count(*) FROM t WHERE id = 7").expect("rows"), ["0"]);
     assert_eq!(db.answer("SELECT id FROM t LIMIT 20000").expect("rows").len(), 20_000);
 }

@@ -189,7 +189,10 @@ pub fn small() -> Data {
     data.define("bag", "k INTEGER; v TEXT", &[]);
     data.rows("bag", "1 | x x2\n 2 | y\n ~ | z\n 2 | y\n 10 | w");
     data.define("n", "i SMALLINT; f DOUBLE; r REAL; d DECIMAL(15,2); l BIGINT", &[]);
-    data.rows("n", "1 | 0.1 | 0.5 | 1.00 | 9223372036854775807\n 2 | 0.2 | 1.5 | 2.50 | 1\n 3 | 0.3 | ~ | -1.25 | 0");
+    data.rows(
+        "n",
+        "1 | 0.1 | 0.5 | 1.00 | 9223372036854775807\n 2 | 0.2 | 1.5 | 2.50 | 1\n 3 | 0.3 | ~ | -1.25 | 0",
+    );
     data.define("w", "day DATE; at TIMESTAMP; z TIMESTAMPTZ; tm TIME; ok BOOLEAN; bin BYTEA", &[]);
     data.rows("w", "2020-02-29 | 2020-02-29 12:30:00 | 2020-02-29 12:30:00+00 | 23:30:00 | true | \\x00ff");
     data.define("pair", "a INTEGER!; b TEXT!; c INTEGER", &[0, 1]);
