@@ -58,6 +58,24 @@ impl Prepared {
         Prepared { statement, relations, plan: Mutex::new(None) }
     }
 
+    /// Whether its outcome is rows.
+    pub(crate) fn answers_rows(&self) -> bool {
+        match &self.statement {
+            Statement::Query(_) | Statement::Explain(_) | Statement::Check { .. } | Statement::ShowTables => {
+                true
+            }
+            Statement::Insert(insert) => insert.returning.is_some(),
+            Statement::Update(update) => update.returning.is_some(),
+            Statement::Delete(delete) => delete.returning.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Its first words.
+    pub(crate) fn name(&self) -> &'static str {
+        self.statement.name()
+    }
+
     /// Runs it.
     pub(crate) fn run(&self, core: &Core, params: &[Value]) -> Result<Outcome> {
         core.clear_cancel();

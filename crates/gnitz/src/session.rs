@@ -101,13 +101,16 @@ impl Statement {
         self.prepared.run(&self.core, params)
     }
 
-    /// As [`Statement::execute`], for a statement that answers rows.
+    /// As [`Statement::execute`], for a statement that answers rows; any other is refused and does not run.
     pub fn query(&self, params: &[Value]) -> Result<QueryResult> {
+        let rowless =
+            || Error::Usage { message: format!("{} answers no rows: use execute", self.prepared.name()) };
+        if !self.prepared.answers_rows() {
+            return Err(rowless());
+        }
         match self.execute(params)? {
             Outcome::Rows(rows) => Ok(rows),
-            Outcome::Count { tag, .. } | Outcome::Done { tag } => {
-                Err(Error::Usage { message: format!("{tag} answers no rows: use execute") })
-            }
+            Outcome::Count { .. } | Outcome::Done { .. } => Err(rowless()),
         }
     }
 }

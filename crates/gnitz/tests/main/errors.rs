@@ -123,6 +123,21 @@ fn drop_names_dependents() {
 }
 
 #[test]
+fn a_query_must_answer_rows() {
+    let (_database, session) = memory();
+    run(&session, "CREATE TABLE t (id INTEGER PRIMARY KEY)");
+    assert_eq!(session.query("INSERT INTO t VALUES (1)").unwrap_err().sqlstate(), "22023");
+    assert_eq!(rows(&session, "SELECT count(*) FROM t"), ["0"]);
+    assert_eq!(rows(&session, "INSERT INTO t VALUES (1) RETURNING id"), ["1"]);
+    let insert = session.prepare("INSERT INTO t VALUES ($1)").unwrap();
+    assert_eq!(insert.execute(&[]).unwrap_err().sqlstate(), "42P02");
+    assert_eq!(insert.execute(&[gnitz::Value::from("x")]).unwrap_err().sqlstate(), "22P02");
+    assert_eq!(insert.execute(&[gnitz::Value::NULL]).unwrap_err().sqlstate(), "23502");
+    insert.execute(&["2".into()]).unwrap();
+    assert_eq!(rows(&session, "SELECT count(*) FROM t"), ["2"]);
+}
+
+#[test]
 fn a_closed_database_says_so() {
     let database = Database::in_memory().unwrap();
     let session = database.session();
