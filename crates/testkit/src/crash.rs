@@ -30,7 +30,7 @@ pub(crate) const CHECKPOINT_BYTES: u64 = 6 << 10;
 const RANDOM_IMAGES: u64 = 3;
 
 /// One image in this many has its recovery recorded and cut.
-const RECOVERY_SHARE: u64 = 24;
+const RECOVERY_SHARE: u64 = 64;
 
 /// What a run went through.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -119,7 +119,7 @@ struct History {
 
 /// Runs a workload on the recording directory, a reference model beside it.
 fn record(seed: u64, disk: &RecordingFs, script: &mut Vec<String>) -> Result<History, String> {
-    let mut generator = Generator::harmless(seed);
+    let mut generator = Generator::harmless(seed, 1);
     let database = open(Arc::new(disk.clone()))?;
     let session = database.session();
     let mut runner = Runner {

@@ -95,7 +95,7 @@ fn workload(seed: u64) -> Result<FaultTally, String> {
 
 /// Makes a small database and draws the commits: rows put in and taken out, which need no planning.
 fn prepare(seed: u64) -> Result<Plan, String> {
-    let mut generator = Generator::harmless(seed);
+    let mut generator = Generator::harmless(seed, 0);
     let disk = MemFs::new();
     let database = open(Arc::new(disk.clone()))?;
     let session = database.session();

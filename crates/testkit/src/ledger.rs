@@ -64,7 +64,7 @@ pub fn load(dir: &Path, seed: u64, mut out: impl Write) -> Result<(), String> {
 
 /// The commit with this number: the same in the child and in the parent.
 fn commit(seed: u64, model: &Model, number: i64) -> (Vec<String>, Model) {
-    workload::commit(&mut Generator::harmless(seed ^ (number as u64) << 20), model, number)
+    workload::commit(&mut Generator::harmless(seed ^ (number as u64) << 20, 1), model, number)
 }
 
 fn open(dir: &Path) -> Result<Database, String> {
@@ -74,7 +74,7 @@ fn open(dir: &Path) -> Result<Database, String> {
 
 /// The tables and views, and the statements that make them.
 fn schema(seed: u64) -> (Model, Vec<String>) {
-    let mut generator = Generator::harmless(seed);
+    let mut generator = Generator::harmless(seed, 1);
     let mut model = Model::default();
     let mut texts = Vec::new();
     let mut relations = vec![workload::ledger()];

@@ -82,7 +82,7 @@ fn run(seed: u64, script: &mut Vec<String>, tally: &mut Tally) -> Result<(), Str
         case.create(table)?;
     }
     let early = generator.random().below(2);
-    let views = 1 + generator.random().below(2);
+    let views = 1 + generator.random().below(3);
     for number in 0..early {
         let view = generator.view(number, &case.model);
         case.create(view)?;
@@ -95,18 +95,26 @@ fn run(seed: u64, script: &mut Vec<String>, tally: &mut Tally) -> Result<(), Str
         case.create(view)?;
     }
     case.compare_all()?;
-    for _ in 0..3 + generator.random().below(5) {
+    for _ in 0..4 + generator.random().below(6) {
         let step = generator.step(&case.model);
         case.step(&mut generator, step)?;
     }
     case.check()?;
-    let model = case.model.clone();
-    drop(case);
-    script.push("-- reopened".to_owned());
-    let mut case = Case::open(&disk, model, script, tally)?;
-    case.compare_all()?;
-    let step = generator.commit(&case.model);
-    case.step(&mut generator, step)?;
+    let mut model = case.model.clone();
+    // Write, restart, write, restart: numbers that a restart forgets show only at the second.
+    for _ in 0..2 {
+        if generator.random().percent(50) {
+            case.script.push("-- closed".to_owned());
+            case.database.close().map_err(|error| format!("closing failed: {error}"))?;
+        }
+        drop(case);
+        script.push("-- reopened".to_owned());
+        case = Case::open(&disk, model, script, tally)?;
+        case.compare_all()?;
+        let step = generator.step(&case.model);
+        case.step(&mut generator, step)?;
+        model = case.model.clone();
+    }
     case.check()
 }
 

@@ -61,8 +61,9 @@ pub fn run_file(path: &Path) -> Result<usize, String> {
                     ));
                 }
                 answered += statement;
+                let answer = if accepts(expected, &found) { expected } else { &found };
                 answered +=
-                    &if found.is_empty() { "\n\n".to_owned() } else { format!("\n----\n{found}\n\n") };
+                    &if answer.is_empty() { "\n\n".to_owned() } else { format!("\n----\n{answer}\n\n") };
             }
         }
     }

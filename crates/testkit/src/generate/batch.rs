@@ -37,7 +37,7 @@ pub enum Step {
 impl Generator {
     /// The first rows, put in before the views are created or after.
     pub fn fill(&mut self, model: &Model) -> Vec<Statement> {
-        let tables = tables(model);
+        let tables = self.targets(model);
         tables.into_iter().map(|table| self.insert(table, model, 16)).collect()
     }
 
@@ -67,7 +67,7 @@ impl Generator {
         }
         let mut copy = model.clone();
         let mut statements = Vec::new();
-        let mut order = tables(model);
+        let mut order = self.targets(model);
         order.push(*self.random.pick(&order));
         for table in order {
             let statement = self.statement_on(table, &copy);
@@ -81,8 +81,19 @@ impl Generator {
         Step::Transaction(statements, ending)
     }
 
+    /// The tables that statements may change.
+    fn targets(&self, model: &Model) -> Vec<usize> {
+        let is_table = |number: &usize| matches!(*model.relations[*number], Relation::Table(_));
+        (self.spared..model.relations.len()).filter(is_table).collect()
+    }
+
+    fn any_table(&mut self, model: &Model) -> usize {
+        let tables = self.targets(model);
+        *self.random.pick(&tables)
+    }
+
     fn statement(&mut self, model: &Model) -> Statement {
-        let table = *self.random.pick(&tables(model));
+        let table = self.any_table(model);
         self.statement_on(table, model)
     }
 
@@ -148,7 +159,7 @@ impl Generator {
 
     /// Rows of one table into another, a column of the same type for each; keys may well collide.
     fn insert_select(&mut self, table: usize, model: &Model) -> Statement {
-        let relation = *self.random.pick(&tables(model));
+        let relation = self.any_table(model);
         let (scope, spec) = (model.table(relation).columns.clone(), model.table(table).clone());
         let mut outputs = Vec::new();
         for column in &spec.columns {
@@ -217,7 +228,7 @@ impl Generator {
     }
 
     fn refused(&mut self, model: &Model) -> Step {
-        let table = *self.random.pick(&tables(model));
+        let table = self.any_table(model);
         let spec = model.table(table).clone();
         let name = &spec.name;
         let (sql, sqlstate) = match self.random.below(7) {
@@ -242,11 +253,6 @@ impl Generator {
         };
         Step::Refused { sql, sqlstate }
     }
-}
-
-fn tables(model: &Model) -> Vec<usize> {
-    let is_table = |number: &usize| matches!(*model.relations[*number], Relation::Table(_));
-    (0..model.relations.len()).filter(is_table).collect()
 }
 
 fn key_of(spec: &TableSpec, row: &Row) -> Row {

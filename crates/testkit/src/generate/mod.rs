@@ -33,6 +33,8 @@ pub enum Hazard {
 pub struct Generator {
     random: Random,
     hazard: Hazard,
+    /// How many relations, the first ones, no statement changes.
+    spared: usize,
 }
 
 impl Generator {
@@ -44,12 +46,12 @@ impl Generator {
             2 => Hazard::Division,
             _ => Hazard::None,
         };
-        Generator { random, hazard }
+        Generator { random, hazard, spared: 0 }
     }
 
-    /// A generator whose cases never fail on purpose.
-    pub fn harmless(seed: u64) -> Generator {
-        Generator { random: Random::new(seed), hazard: Hazard::None }
+    /// A generator whose cases never fail on purpose, and whose statements leave the first `spared` relations alone.
+    pub fn harmless(seed: u64, spared: usize) -> Generator {
+        Generator { random: Random::new(seed), hazard: Hazard::None, spared }
     }
 
     /// The case's hazard.

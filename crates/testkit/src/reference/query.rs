@@ -5,7 +5,7 @@
 //! rows costs microseconds; everything else is the definition, spelled out.
 
 use super::scalar::Scalar;
-use super::value::{Decimal, Failure, Type, Value, divide_half_away, fit_decimal, fit_integer};
+use super::value::{Decimal, Failure, RealSum, Type, Value, divide_half_away, fit_decimal, fit_integer};
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::{HashMap, HashSet};
 
@@ -265,7 +265,7 @@ fn group(
 struct Fold {
     count: i64,
     exact: Option<Decimal>,
-    double: f64,
+    double: RealSum,
     least: Option<Value>,
     greatest: Option<Value>,
     seen: HashSet<Value>,
@@ -305,7 +305,7 @@ impl Fold {
 
     fn add(&mut self, value: &Value, weight: i64) -> Result<(), Failure> {
         if let Value::Double(value) = value {
-            self.double += value.get() * weight as f64;
+            self.double.add(value.get(), weight);
             return Ok(());
         }
         let term = value.to_decimal().times(Decimal::new(weight.into(), 0));
@@ -321,12 +321,12 @@ impl Fold {
             AggregateFunction::Min => Ok(self.least.clone().unwrap_or(Value::Null)),
             AggregateFunction::Max => Ok(self.greatest.clone().unwrap_or(Value::Null)),
             AggregateFunction::Sum => match (self.exact, aggregate.ty) {
-                (None, _) => Ok(Value::double(self.double)),
+                (None, _) => Ok(Value::double(self.double.value())),
                 (Some(sum), Type::Decimal(precision, scale)) => fit_decimal(sum, precision, scale),
                 (Some(sum), ty) => fit_integer(sum.digits_at(0).unwrap_or(i128::MAX), ty),
             },
             AggregateFunction::Avg => match (self.exact, aggregate.ty) {
-                (None, _) => Ok(Value::double(self.double / self.count as f64)),
+                (None, _) => Ok(Value::double(self.double.value() / self.count as f64)),
                 (Some(sum), Type::Decimal(precision, scale)) => {
                     let digits = sum.digits_at(scale);
                     let digits = digits.ok_or_else(|| Failure::out_of_range("an average is out of range"))?;

@@ -257,6 +257,72 @@ impl Hash for Real {
     }
 }
 
+/// The exact sum of doubles, rounded once when it is read.
+///
+/// Shewchuk's method: the sum is kept as doubles of falling size that do not overlap. Adding a term carries
+/// what each addition rounds away down the list, so nothing is lost and the order of the terms does not matter.
+#[derive(Clone, Default, Debug)]
+pub struct RealSum {
+    /// The parts, smallest first.
+    parts: Vec<f64>,
+    nan: bool,
+}
+
+impl RealSum {
+    /// Adds a number several times.
+    pub fn add(&mut self, value: f64, times: i64) {
+        let product = value * times as f64;
+        self.add_once(product);
+        // What the product rounded away, exactly.
+        self.add_once(value.mul_add(times as f64, -product));
+    }
+
+    fn add_once(&mut self, mut value: f64) {
+        self.nan |= !value.is_finite();
+        let mut kept = Vec::with_capacity(self.parts.len() + 1);
+        for part in std::mem::take(&mut self.parts) {
+            let (large, small) = if value.abs() < part.abs() { (part, value) } else { (value, part) };
+            let sum = large + small;
+            let rest = small - (sum - large);
+            if rest != 0.0 {
+                kept.push(rest);
+            }
+            value = sum;
+        }
+        kept.push(value);
+        self.parts = kept;
+    }
+
+    /// The double nearest to the sum; of two equally near, the even one.
+    pub fn value(&self) -> f64 {
+        if self.nan {
+            return f64::NAN;
+        }
+        let mut parts = self.parts.iter().rev().copied();
+        let mut sum = parts.next().unwrap_or(0.0);
+        let mut rest = 0.0;
+        for part in parts.by_ref() {
+            let before = sum;
+            sum = before + part;
+            rest = part - (sum - before);
+            if rest != 0.0 {
+                break;
+            }
+        }
+        // Half a unit is left over, and what is smaller still decides to which side it goes.
+        if let Some(next) = parts.next()
+            && next.is_sign_negative() == rest.is_sign_negative()
+            && next != 0.0
+        {
+            let twice = rest * 2.0;
+            if sum + twice - sum == twice {
+                sum += twice;
+            }
+        }
+        sum
+    }
+}
+
 /// One SQL value. `Ord` is the order in reports and in MIN and MAX; values that meet have one type.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Value {
@@ -451,6 +517,22 @@ mod tests {
         assert_eq!(Decimal::new(-125, 2).round_to(1), Some(-13));
         assert_eq!(Decimal::new(-5, 2).to_string(), "-0.05");
         assert!(fit_decimal(Decimal::new(9995, 2), 3, 1).is_err());
+    }
+
+    #[test]
+    fn doubles_add_up_exactly_in_any_order() {
+        let terms = [1e100, 1.0 / 3.0, -1e100, 0.1, 1e-300, 1.0 / 3.0];
+        let sum_of = |order: &mut dyn Iterator<Item = usize>| {
+            let mut sum = RealSum::default();
+            order.for_each(|at| sum.add(terms[at], 3));
+            sum.value()
+        };
+        let forwards = sum_of(&mut (0..6));
+        assert_eq!(forwards, sum_of(&mut (0..6).rev()));
+        assert_eq!(forwards, 2.3);
+        let mut half = RealSum::default();
+        [1.0, f64::EPSILON / 2.0, 1e-30].into_iter().for_each(|term| half.add(term, 1));
+        assert_eq!(half.value(), 1.0 + f64::EPSILON);
     }
 
     #[test]
