@@ -51,7 +51,8 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    fn call(operation: Operation, args: Vec<Expr>) -> Expr {
+    /// A call of the operation.
+    pub(crate) fn call(operation: Operation, args: Vec<Expr>) -> Expr {
         let name = operation.to_string();
         let signature = Signature::any(args.len(), Volatility::Immutable);
         let function = ScalarUDF::from(Checked { operation, name, signature });
@@ -118,7 +119,28 @@ fn is_exact(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-fn arithmetic(op: Operator) -> Option<BinaryOp> {
+/// The result of the arithmetic on times that is PostgreSQL's and not DataFusion's.
+pub(crate) fn own_arithmetic(op: BinaryOp, left: &DataType, right: &DataType) -> Option<DataType> {
+    use BinaryOp::{Add, Div, Mul, Sub};
+    use DataType::{Date32, Interval, Time64, Timestamp};
+    let interval = DataType::Interval(IntervalUnit::MonthDayNano);
+    match (op, left, right) {
+        (Add | Sub, Date32, days) | (Add, days, Date32) if days.is_integer() => Some(Date32),
+        (Sub, Timestamp(..), Timestamp(..)) | (Sub, Time64(_), Time64(_)) => Some(interval),
+        (Mul, Interval(_), factor) | (Mul, factor, Interval(_)) | (Div, Interval(_), factor)
+            if factor.is_numeric() =>
+        {
+            Some(interval)
+        }
+        (Add, Date32, Time64(_)) | (Add, Time64(_), Date32) => {
+            Some(Timestamp(datafusion::arrow::datatypes::TimeUnit::Microsecond, None))
+        }
+        _ => None,
+    }
+}
+
+/// Our operator for one of DataFusion's, if it is arithmetic.
+pub(crate) fn arithmetic(op: Operator) -> Option<BinaryOp> {
     Some(match op {
         Operator::Plus => BinaryOp::Add,
         Operator::Minus => BinaryOp::Sub,
@@ -149,12 +171,10 @@ impl Operation {
         match (self, args) {
             (Operation::Cast { to, .. }, _) => Ok(to.clone()),
             (Operation::Negate, [arg]) => Ok(arg.clone()),
-            (Operation::Binary(BinaryOp::Sub), [DataType::Timestamp(..), DataType::Timestamp(..)]) => {
-                Ok(DataType::Interval(IntervalUnit::MonthDayNano))
-            }
-            (Operation::Binary(op), [left, right]) => {
-                BinaryTypeCoercer::new(left, &operator(*op), right).get_result_type()
-            }
+            (Operation::Binary(op), [left, right]) => match own_arithmetic(*op, left, right) {
+                Some(ty) => Ok(ty),
+                None => BinaryTypeCoercer::new(left, &operator(*op), right).get_result_type(),
+            },
             _ => Err(DataFusionError::Internal(format!("{self} does not take {} operands", args.len()))),
         }
     }

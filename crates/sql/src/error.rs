@@ -314,7 +314,7 @@ fn from_datafusion(error: DataFusionError, place: Option<Position>) -> SqlError 
         }
         DataFusionError::SchemaError(inner, _) => from_schema_error(&inner).at(place),
         DataFusionError::NotImplemented(text) => {
-            SqlError::new(SqlState::FeatureNotSupported, first_line(&text)).at(place)
+            SqlError { state: SqlState::FeatureNotSupported, ..from_text(&text) }.at(place)
         }
         DataFusionError::ResourcesExhausted(text) => {
             SqlError::new(SqlState::LimitExceeded, first_line(&text)).at(place)
@@ -365,6 +365,9 @@ fn from_text(text: &str) -> SqlError {
         SqlState::InvalidText
     } else if has("coerc") || has("cannot infer common") || has("can't convert") {
         SqlState::DatatypeMismatch
+    } else if has("physical plan does not support") {
+        return SqlError::unsupported("a subquery in this place")
+            .with_hint("write it as a join, or with WITH and a condition in WHERE");
     } else if has("not implemented") || has("unsupported") || has("not supported") {
         SqlState::FeatureNotSupported
     } else if has("number of columns") || has("same number") {

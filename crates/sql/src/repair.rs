@@ -1,6 +1,8 @@
-//! Mends what the parser reads wrongly, and writes out what the planner would drop.
+//! Mends what the parser reads wrongly, and writes out what the planner would drop or does not know.
 //!
 //! A cast to `VARCHAR(n)` or `CHAR(n)` cuts its value; the planner knows no lengths, so the cut is written as a call.
+//! An interval without a unit beside it is read by our own rules, `FETCH FIRST` is a LIMIT, `~a` is `a # -1`, and
+//! a select list may hold the same expression twice.
 //!
 //! `a IS DISTINCT FROM b AND c` means `(a IS DISTINCT FROM b) AND c`, but the parser takes all that follows FROM,
 //! connectives included, for the right operand. Parentheses stay in the tree, so the two can be told apart.
@@ -9,20 +11,104 @@ use std::mem;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Query, UnaryOperator, Value, visit_expressions_mut,
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, SelectItem, UnaryOperator, Value,
+    VisitMut, VisitorMut,
 };
 
 use crate::sqltype;
 
-/// Gives IS [NOT] DISTINCT FROM its own right operand and no more.
+/// Mends a query before it is planned.
 pub(crate) fn repair(query: &mut Query) {
+    let _ = VisitMut::visit(query, &mut Repair);
+}
+
+/// Gives every output column that has no name one of its own, and every column that comes twice: the planner
+/// names columns for their text and wants all names different.
+pub(crate) fn name_outputs(query: &mut Query) {
+    let _ = VisitMut::visit(query, &mut NameOutputs);
+}
+
+struct Repair;
+
+impl VisitorMut for Repair {
+    type Break = ();
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        fetch(query);
+        ControlFlow::Continue(())
+    }
+
     // Operands come before what they are operands of: what a comparison gives up, its parent passes on.
-    let _ = visit_expressions_mut(query, |expr| {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         regroup(expr);
         cut(expr);
-        ControlFlow::<()>::Continue(())
-    });
+        interval(expr);
+        complement(expr);
+        ControlFlow::Continue(())
+    }
+}
+
+struct NameOutputs;
+
+impl VisitorMut for NameOutputs {
+    type Break = ();
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        let mut seen: Vec<Expr> = Vec::new();
+        for (place, item) in (1..).zip(&mut select.projection) {
+            let SelectItem::UnnamedExpr(expr) = item else { continue };
+            let plain = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+            if !plain || seen.contains(expr) {
+                let alias = Ident::with_quote('"', format!("?column?{place}"));
+                *item = SelectItem::ExprWithAlias { expr: mem::replace(expr, nothing()), alias };
+            } else {
+                seen.push(expr.clone());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// `FETCH FIRST n ROWS ONLY` to `LIMIT n`
+fn fetch(query: &mut Query) {
+    let Some(fetch) = query.fetch.take_if(|fetch| !fetch.with_ties && !fetch.percent) else { return };
+    let rows = fetch.quantity.unwrap_or_else(|| Expr::value(Value::Number("1".to_string(), false)));
+    match &mut query.limit_clause {
+        Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(rows),
+        Some(_) => {}
+        clause @ None => {
+            *clause =
+                Some(LimitClause::LimitOffset { limit: Some(rows), offset: None, limit_by: Vec::new() });
+        }
+    }
+}
+
+/// `INTERVAL 'text'` to `CAST('text' AS INTERVAL)`
+fn interval(expr: &mut Expr) {
+    let Expr::Interval(interval) = expr else { return };
+    let text = matches!(
+        interval.value.as_ref(),
+        Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_))
+    );
+    if text && interval.leading_field.is_none() && interval.last_field.is_none() {
+        *expr = Expr::Cast {
+            kind: CastKind::Cast,
+            expr: mem::replace(&mut interval.value, Box::new(nothing())),
+            data_type: DataType::Interval { fields: None, precision: None },
+            array: false,
+            format: None,
+        };
+    }
+}
+
+/// `~a` to `a # -1`
+fn complement(expr: &mut Expr) {
+    let Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: operand } = expr else { return };
+    let left = mem::replace(operand, Box::new(nothing()));
+    let one = Expr::value(Value::Number("1".to_string(), false));
+    let right = Box::new(Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(one) });
+    *expr = Expr::BinaryOp { left, op: BinaryOperator::PGBitwiseXor, right };
 }
 
 /// `CAST(x AS VARCHAR(n))` to `left(CAST(x AS TEXT), n)`

@@ -5,6 +5,7 @@
 //! are decoded.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,6 +27,8 @@ use crate::types::{record_batch, to_array};
 
 /// Rows a batch.
 const CHUNK: usize = 8192;
+/// From how many neighbours on a stretch is decoded as one.
+const LONG: usize = 32;
 
 /// What a running query reads from: found in the task's context by every scan of the plan.
 pub(crate) struct Running {
@@ -72,7 +75,7 @@ impl KeyRange {
         Ok(KeyRange { from: encode(low)?, until: successor(encode(high)?) })
     }
 
-    fn of(&self, run: &Batch) -> std::ops::Range<usize> {
+    fn of(&self, run: &Batch) -> Range<usize> {
         let from = run.seek(0, &self.from);
         let until = self.until.as_ref().map_or(run.len(), |until| run.seek(from, until));
         from..until
@@ -233,8 +236,12 @@ impl Batches {
         for &column in &self.columns {
             let ty = self.def.columns[column as usize].ty.ty;
             let mut vector = Vector::with_capacity(ty.lane(), chunk.count);
-            for (run, rows) in &chunk.parts {
-                self.layout.decode(&self.rows.runs[*run], rows, column, &mut vector);
+            for part in &chunk.parts {
+                let run = &self.rows.runs[part.run];
+                match &part.rows {
+                    Rows::Stretch(rows) => self.layout.decode_range(run, rows.clone(), column, &mut vector),
+                    Rows::Picked(rows) => self.layout.decode(run, rows, column, &mut vector),
+                }
             }
             arrays.push(to_array(vector, ty)?);
         }
@@ -242,22 +249,42 @@ impl Batches {
     }
 }
 
-/// Rows to decode together: for each run, which.
+/// Rows to decode together.
 #[derive(Default)]
 struct Chunk {
-    parts: Vec<(usize, Vec<u32>)>,
+    parts: Vec<Part>,
     count: usize,
+}
+
+/// Some rows of one run.
+struct Part {
+    run: usize,
+    rows: Rows,
+}
+
+enum Rows {
+    /// Neighbours, each once.
+    Stretch(Range<usize>),
+    /// Any rows, perhaps several times.
+    Picked(Vec<u32>),
 }
 
 impl Chunk {
     fn push(&mut self, run: usize, row: usize, times: usize) {
-        if self.parts.last().is_none_or(|(last, _)| *last != run) {
-            self.parts.push((run, Vec::new()));
-        }
-        if let Some((_, rows)) = self.parts.last_mut() {
-            rows.extend(std::iter::repeat_n(row as u32, times));
-        }
         self.count += times;
+        let copies = std::iter::repeat_n(row as u32, times);
+        if let Some(Part { run: last, rows: Rows::Picked(rows) }) = self.parts.last_mut()
+            && *last == run
+        {
+            rows.extend(copies);
+            return;
+        }
+        self.parts.push(Part { run, rows: Rows::Picked(copies.collect()) });
+    }
+
+    fn push_stretch(&mut self, run: usize, rows: Range<usize>) {
+        self.count += rows.len();
+        self.parts.push(Part { run, rows: Rows::Stretch(rows) });
     }
 }
 
@@ -288,6 +315,12 @@ impl NetRows {
             let (head, _) = self.heads[first];
             if alone_until > head {
                 let stretch = alone_until.min(head + limit - chunk.count);
+                let weights = &self.runs[first].weights()[head..stretch];
+                if stretch - head >= LONG && weights.iter().all(|&weight| weight == 1) {
+                    chunk.push_stretch(first, head..stretch);
+                    self.heads[first].0 = stretch;
+                    continue;
+                }
                 for row in head..stretch {
                     let weight = self.runs[first].weight(row);
                     self.take(chunk, limit, first, row, weight)?;

@@ -24,11 +24,12 @@ use datafusion::sql::sqlparser::ast;
 use crate::catalog::Snapshot;
 use crate::error::{SqlError, SqlState};
 use crate::output::tell_apart;
-use crate::repair::repair;
-use crate::rules::{CheckedArithmetic, LeastLiterals};
+use crate::repair::{name_outputs, repair};
+use crate::rules::CheckedArithmetic;
+use crate::settle::{Modulo, SettleTypes, TimeArithmetic};
 use crate::table::Relation;
 use crate::types::to_arrow;
-use crate::{sqltype, sums};
+use crate::{extremes, sqltype, sums};
 
 /// Rules that do a view harm. Turning a key join into a semi join costs state; limits have no place in a view;
 /// common subexpressions are shared when expressions are compiled; the leaf rules only shuffle projections;
@@ -46,6 +47,9 @@ const NOT_FOR_VIEWS: [&str; 7] = [
 /// Rules that an ad-hoc query does without: they could evaluate an expression for rows that do not need it.
 const NOT_FOR_QUERIES: [&str; 3] =
     ["common_sub_expression_eliminate", "extract_leaf_expressions", "push_down_leaf_projections"];
+
+/// Functions of PostgreSQL's that DataFusion has under another name.
+const POSTGRES_NAMES: [(&str, &str); 3] = [("sign", "signum"), ("ceiling", "ceil"), ("pow", "power")];
 
 /// DataFusion's state for this process: the same for every query.
 pub(crate) struct Session {
@@ -72,11 +76,15 @@ impl Session {
         view_options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
 
         let mut aggregates = SessionStateDefaults::default_aggregate_functions();
-        aggregates.retain(|function| !matches!(function.name(), "sum" | "avg"));
+        aggregates.retain(|function| !matches!(function.name(), "sum" | "avg" | "min" | "max"));
         aggregates.extend(sums::aggregates());
+        aggregates.extend(extremes::aggregates());
+        let mut planners = SessionStateDefaults::default_expr_planners();
+        planners.insert(0, Arc::new(TimeArithmetic));
         let state = SessionStateBuilder::new()
             .with_default_features()
             .with_config(config)
+            .with_expr_planners(planners)
             .with_aggregate_functions(aggregates)
             .with_analyzer_rules(analyzer_rules())
             .with_optimizer_rules(optimizer_rules(&NOT_FOR_QUERIES))
@@ -102,14 +110,22 @@ impl Session {
         query: &ast::Query,
         params: Vec<Option<FieldRef>>,
     ) -> Result<LogicalPlan, SqlError> {
-        let names = Names { state: &self.state, snapshot };
-        let planner = SqlToRel::new(&names);
-        let mut context = PlannerContext::new().with_prepare_param_data_types(params);
         let mut query = query.clone();
         repair(&mut query);
         tell_apart(&mut query.body);
-        let statement = ast::Statement::Query(Box::new(query));
-        Ok(planner.sql_statement_to_plan_with_context(statement, &mut context)?)
+        let plan = |query: ast::Query| {
+            let names = Names { state: &self.state, snapshot };
+            let mut context = PlannerContext::new().with_prepare_param_data_types(params.clone());
+            let statement = ast::Statement::Query(Box::new(query));
+            SqlToRel::new(&names).sql_statement_to_plan_with_context(statement, &mut context)
+        };
+        match plan(query.clone()) {
+            Err(error) if error.to_string().contains("require unique expression names") => {
+                name_outputs(&mut query);
+                Ok(plan(query)?)
+            }
+            planned => Ok(planned?),
+        }
     }
 
     /// The plan with types coerced and arithmetic made ours.
@@ -143,7 +159,7 @@ impl Session {
 }
 
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(LeastLiterals)];
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(SettleTypes)];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(CheckedArithmetic));
     rules
@@ -214,7 +230,11 @@ impl ContextProvider for Names<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.state.scalar_functions().get(name).cloned()
+        let name = POSTGRES_NAMES.iter().find(|(theirs, _)| *theirs == name).map_or(name, |(_, ours)| ours);
+        match name {
+            "mod" => Some(Arc::new(ScalarUDF::from(Modulo::new()))),
+            _ => self.state.scalar_functions().get(name).cloned(),
+        }
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
