@@ -156,7 +156,7 @@ fn order_row(order: &Order<'_>, key: i64, customer: i64) -> Vec<Value> {
         money(order.o_totalprice.into_inner()),
         date(order.o_orderdate),
         text(order.o_orderpriority),
-        text(&order.o_clerk),
+        text(order.o_clerk),
         Value::from(order.o_shippriority),
         text(order.o_comment),
     ]
