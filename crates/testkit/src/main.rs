@@ -7,6 +7,7 @@ const HELP: &str = "\
 testkit simulate [N] [--seed S]   N random databases against the reference; one, if only a seed is given
 testkit crash [N] [--seed S]      N disk images that a power loss could have left
 testkit faults [N] [--seed S]     N workloads in which every disk call fails once
+testkit scripts DIR               the scripts of a directory
 testkit load DIR S                commits for ever, saying each; what the kill test kills
 ";
 
@@ -29,6 +30,9 @@ fn main() -> ExitCode {
         ["faults", rest @ ..] => counted(rest).and_then(|(count, seed)| {
             testkit::fault::faults(count.unwrap_or(1), seed.unwrap_or(1)).map(|tally| tally.to_string())
         }),
+        ["scripts", dir] => {
+            testkit::script::run_dir(Path::new(dir)).map(|blocks| format!("{blocks} blocks of scripts"))
+        }
         ["load", dir, seed] => match seed.parse() {
             Ok(seed) => {
                 testkit::ledger::load(Path::new(dir), seed, std::io::stdout()).map(|()| String::new())

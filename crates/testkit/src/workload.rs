@@ -3,11 +3,12 @@
 //! A one-row table, the ledger, is set to the commit's number in the same transaction, so that every commit
 //! makes a state that no other commit made, and a reopened database tells how far it came.
 
+use crate::actual;
 use crate::generate::{Generator, Step};
+use crate::oracle::MANY;
 use crate::reference::model::{ColumnSpec, Conflict, Model, Relation, Statement, TableSpec, ViewSpec};
 use crate::reference::query::Bag;
-use crate::reference::{CompareOp, Scalar, Type, Value, sql};
-use crate::{actual, reference::Failure};
+use crate::reference::{CompareOp, Failure, Scalar, Type, Value, sql};
 use gnitz::{Database, Session};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,8 +27,11 @@ pub(crate) fn ledger() -> Relation {
 pub(crate) fn view(generator: &mut Generator, number: usize, model: &Model) -> Relation {
     loop {
         let relation = generator.view(number, model);
+        let mut after = model.clone();
         if let Relation::View(ViewSpec { query, .. }) = &relation
             && query.arms.iter().all(|arm| arm.sources.len() <= 3)
+            && after.create(relation.clone()).is_ok()
+            && after.largest() <= MANY
         {
             return relation;
         }
@@ -57,6 +61,9 @@ fn attempt(model: &Model, statements: &[Statement]) -> Result<(Vec<String>, Mode
         }
     }
     after.refresh()?;
+    if after.largest() > MANY {
+        return Err(Failure::new("54000", "the views grow out of bounds"));
+    }
     Ok((texts, after))
 }
 

@@ -191,8 +191,9 @@ impl Generator {
         let aggregates: Vec<Aggregate> = (0..functions).map(|_| self.aggregate(scope)).collect();
         terms.extend(aggregates.iter().map(|aggregate| (Scalar::Column(0), aggregate.ty)));
         let mut outputs: Vec<usize> = (0..terms.len()).collect();
-        if outputs.len() > 1 && self.random.percent(20) {
-            outputs.remove(self.random.below(outputs.len()));
+        // Any key may be left out, but an aggregate that is not asked for is not computed.
+        if count > 0 && outputs.len() > 1 && self.random.percent(20) {
+            outputs.remove(self.random.below(count));
         }
         let types = outputs.iter().map(|at| terms[*at].1).collect();
         let having = self.random.percent(25).then(|| self.having(keys.len(), &aggregates)).flatten();

@@ -6,7 +6,7 @@
 use super::query::{Bag, Query, Row, add_weight};
 use super::scalar::{Scalar, cast};
 use super::value::{Failure, Type};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A column.
@@ -146,6 +146,11 @@ impl Model {
         }
     }
 
+    /// How many rows the largest table or view has, each counted as often as it occurs.
+    pub fn largest(&self) -> i64 {
+        self.contents.iter().map(|bag| bag.values().sum()).max().unwrap_or(0)
+    }
+
     /// A query's answer now.
     pub fn eval(&self, query: &Query) -> Result<Bag, Failure> {
         query.eval(&|relation| &self.contents[relation])
@@ -210,29 +215,32 @@ impl Model {
             typed.into_iter().for_each(|(row, weight)| add_weight(&mut bag, row, weight));
             return Ok(bag);
         }
-        let mut taken: HashMap<Row, (Row, bool)> =
-            bag.keys().map(|row| (key_of(spec, row), (row.clone(), false))).collect();
+        let mut taken: HashMap<Row, Row> = bag.keys().map(|row| (key_of(spec, row), row.clone())).collect();
+        if matches!(conflict, Conflict::Update(_)) {
+            // Told before anything is computed: such a command fails whatever it assigns.
+            let keys: HashSet<Row> = typed.iter().map(|(row, _)| key_of(spec, row)).collect();
+            if keys.len() < typed.len() {
+                return Err(Failure::new("21000", "a row is touched twice by ON CONFLICT"));
+            }
+        }
         for (row, weight) in typed {
             if weight > 1 && *conflict == Conflict::Fail {
                 return Err(duplicate(spec));
             }
             match (taken.get(&key_of(spec, &row)), conflict) {
                 (None, _) => {
-                    taken.insert(key_of(spec, &row), (row, true));
+                    taken.insert(key_of(spec, &row), row);
                 }
                 (Some(_), Conflict::Fail) => return Err(duplicate(spec)),
                 (Some(_), Conflict::Nothing) => {}
-                (Some((_, true)), Conflict::Update(_)) => {
-                    return Err(Failure::new("21000", "a row is touched twice by ON CONFLICT"));
-                }
-                (Some((old, false)), Conflict::Update(set)) => {
+                (Some(old), Conflict::Update(set)) => {
                     let both = [old.as_slice(), &row].concat();
                     let new = assign(spec, old, &both, set)?;
-                    taken.insert(key_of(spec, &row), (new, true));
+                    taken.insert(key_of(spec, &row), new);
                 }
             }
         }
-        Ok(taken.into_values().map(|(row, _)| (row, 1)).collect())
+        Ok(taken.into_values().map(|row| (row, 1)).collect())
     }
 
     fn updated(
