@@ -5,7 +5,7 @@
 //! and checked: after it no primary key is there twice, no NULL is where none may be. Nothing is written here.
 //!
 //! Rows come from one of two places. Where the condition and the values are scalar expressions, the table is
-//! searched or scanned directly ([`access`](crate::access)) and no planning happens at execution. Where a
+//! searched or scanned directly (`access`) and no planning happens at execution. Where a
 //! subquery or another table is involved, the affected rows and their new values are asked of the ad-hoc engine.
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! comments and dollar quotes hide theirs.
 //!
 //! The shell asks with each line whether what was typed so far is whole ([`split`]); the parser takes
-//! the same pieces ([`pieces`]). A text whose last string or comment is not closed is not whole yet; any
+//! the same pieces (`pieces`). A text whose last string or comment is not closed is not whole yet; any
 //! other tokenizer error is left for the parser to tell.
 
 use std::ops::Range;
