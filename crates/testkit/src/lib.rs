@@ -4,7 +4,7 @@
 //! | module | asks |
 //! |---|---|
 //! | [`oracle`] | is every view its query, after every epoch? |
-//! | [`crash`] | does a power loss at any instant lose anything acknowledged? |
+//! | [`mod@crash`] | does a power loss at any instant lose anything acknowledged? |
 //! | [`fault`] | does a failing disk call make the database lie? |
 //! | [`ledger`] | does a killed process come back with all it acknowledged? |
 //! | [`ivm_random`] | are the answers those that other databases give? |
