@@ -140,6 +140,8 @@ pub fn literal(value: &Value, ty: Type) -> String {
 pub fn assigned(value: &Value, ty: Type) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
+        // Zeros go in as the negative one: what arithmetic gives is mostly the other, and both are one value.
+        Value::Double(real) if real.get() == 0.0 => "CAST('-0' AS DOUBLE PRECISION)".to_owned(),
         Value::Double(real) if real.get().is_finite() => real.get().to_string(),
         Value::Decimal(_) => value.to_string(),
         _ => literal(value, ty),
