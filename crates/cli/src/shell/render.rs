@@ -163,10 +163,10 @@ mod tests {
     #[test]
     fn a_table_aligns_numbers_right_and_text_left() {
         let expected = [
-            " id | name        | ok",
-            "----+-------------+-------",
+            " id | name       | ok",
+            "----+------------+-------",
             "  7 | a \"b\", c\\n | true",
-            " 10 | NULL        | false",
+            " 10 | NULL       | false",
             "(2 rows)",
             "",
         ];
