@@ -92,6 +92,7 @@ fn print_relation(text: &mut String, relation: &Relation) {
     }
     print_numbers(text, "primary", def.primary_key.iter().copied());
     print_numbers(text, "key", def.schema.key.iter().copied());
+    let _ = writeln!(text, "created {}", relation.created);
     if let Some(view) = &relation.view {
         let _ = writeln!(text, "query {}", quote(&view.query));
         let _ = writeln!(text, "logical {}", quote(&view.logical));
@@ -139,6 +140,7 @@ fn verify(catalog: &Catalog) -> Result<()> {
 /// A relation whose lines are being read.
 struct Draft {
     def: TableDef,
+    created: u64,
     view: Option<View>,
 }
 
@@ -153,7 +155,7 @@ impl Draft {
             sources: Vec::new(),
         });
         let def = TableDef { id, name, kind, columns: Vec::new(), primary_key: Vec::new(), schema };
-        Ok(Draft { def, view })
+        Ok(Draft { def, created: 0, view })
     }
 
     fn read(&mut self, word: &str, line: &mut Line) -> Result<()> {
@@ -165,6 +167,7 @@ impl Draft {
             }
             ("primary", _) => self.def.primary_key = line.numbers()?,
             ("key", _) => self.def.schema.key = line.numbers()?,
+            ("created", _) => self.created = line.number()?,
             ("query", Some(view)) => view.query = line.string()?,
             ("logical", Some(view)) => view.logical = line.string()?,
             ("sources", Some(view)) => view.sources = line.numbers()?.into_iter().map(CollectionId).collect(),
@@ -179,7 +182,7 @@ impl Draft {
         if keys.any(|&column| column >= columns) {
             return Err(broken(format!("{} has a key column that does not exist", self.def.name)));
         }
-        Ok(Relation::new(self.def, self.view, secret))
+        Ok(Relation::new(self.def, self.view, secret).created_at(self.created))
     }
 }
 
@@ -256,7 +259,7 @@ impl Line {
         if self.word()? == word { Ok(()) } else { Err(broken(format!("{word} is missing"))) }
     }
 
-    fn number(&mut self) -> Result<u32> {
+    fn number<N: FromStr>(&mut self) -> Result<N> {
         self.word()?.parse().map_err(|_| broken("a number is missing"))
     }
 

@@ -15,7 +15,7 @@ use crate::engine::{Engine, Parts};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::session::Session;
-use crate::subscribe::Subscription;
+use crate::subscribe::{Start, Subscription};
 use crate::sync::lock;
 use crate::version::{Compiled, Version};
 
@@ -52,7 +52,13 @@ impl Database {
 
     /// The changes of a table or view from now on, after its contents.
     pub fn subscribe(&self, name: &str) -> Result<Subscription> {
-        self.handle.engine.subscribe(name)
+        self.subscribe_from(name, Start::Contents)
+    }
+
+    /// The changes of a table or view, beginning where it is said. Resuming after an epoch that was delivered before
+    /// is exact, over restarts and crashes too, as long as the log goes back so far ([`Builder::history_bytes`]).
+    pub fn subscribe_from(&self, name: &str, start: Start) -> Result<Subscription> {
+        self.handle.engine.subscribe(name, start)
     }
 
     /// The epoch that readers see: how many commits there have been.
@@ -97,6 +103,12 @@ impl Builder {
     /// How many bytes of log, or of changes in memory, make a checkpoint due.
     pub fn checkpoint_bytes(mut self, bytes: u64) -> Builder {
         self.options.checkpoint_bytes = bytes;
+        self
+    }
+
+    /// How many bytes of log are kept for subscribers who resume, beyond what a restart needs.
+    pub fn history_bytes(mut self, bytes: u64) -> Builder {
+        self.options.history_bytes = bytes;
         self
     }
 

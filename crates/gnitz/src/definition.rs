@@ -1,53 +1,82 @@
-//! Tables come and relations go: the statements that change the catalog without running a circuit.
+//! The statements that change the catalog, each a function from a version to what the next one is made of.
+//!
+//! They run in a transaction on its private version and once more when it commits, on the newest (`redefine.rs`), so
+//! nothing here may depend on anything but the version and the statement.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use sql::ddl::TableDraft;
-use sql::statement::Drop;
-use sql::{ColumnDef, SqlError, SqlState, TableDef, TableKind};
+use sql::statement::{CreateView, Drop};
+use sql::{ColumnDef, Planner, SqlError, SqlState, TableDef, TableKind};
+use storage::State;
 
 use crate::catalog::Catalog;
-use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::relation::{Relation, fingerprint};
-use crate::version::Compiled;
+use crate::version::{Compiled, Version};
+use crate::view;
 
-/// Creates a table.
-pub(crate) fn create_table(engine: &Engine, draft: TableDraft) -> Result<()> {
-    engine.change_catalog(|writer| {
-        let head = writer.head();
-        if exists(&head.compiled.catalog, &draft.name, draft.if_not_exists)? {
-            return Ok(None);
+/// A change of the catalog, as data: a transaction keeps those it made, and makes them again on the newest version
+/// when it commits.
+#[derive(Clone, Debug)]
+pub(crate) enum Definition {
+    /// `CREATE TABLE`
+    Table(TableDraft),
+    /// `CREATE MATERIALIZED VIEW`
+    View(Box<CreateView>),
+    /// `DROP TABLE`, `DROP MATERIALIZED VIEW`
+    Drop(Drop),
+}
+
+/// What a changed catalog is, with the state that goes with it; nothing, if there was nothing to do.
+pub(crate) type Redefined = Result<Option<(Compiled, State)>>;
+
+impl Definition {
+    /// Makes the change on a version, which stays as it is. The change is to be committed as `epoch`.
+    pub(crate) fn apply(
+        &self,
+        planner: &Arc<Planner>,
+        base: &Arc<Version>,
+        (epoch, cancel): (u64, &AtomicBool),
+    ) -> Redefined {
+        match self {
+            Definition::Table(draft) => create_table(planner, base, draft, epoch),
+            Definition::View(create) => view::create(planner, base, create, (epoch, cancel)),
+            Definition::Drop(drop) => drop_relations(planner, base, drop),
         }
-        let mut catalog = head.compiled.catalog.clone();
-        let id = catalog.allocate();
-        let mut state = head.state.clone();
-        state.insert(id, fingerprint(&draft.schema))?;
-        let TableDraft { name, columns, primary_key, schema, .. } = draft;
-        let def = TableDef { id, name, kind: TableKind::Table, columns, primary_key, schema };
-        catalog.insert(Relation::new(def, None, catalog.secret));
-        Ok(Some((Compiled::new(catalog, engine.planner.functions())?, state)))
-    })
+    }
+}
+
+fn create_table(planner: &Planner, base: &Version, draft: &TableDraft, epoch: u64) -> Redefined {
+    if exists(&base.compiled.catalog, &draft.name, draft.if_not_exists)? {
+        return Ok(None);
+    }
+    let mut catalog = base.compiled.catalog.clone();
+    let id = catalog.allocate();
+    let mut state = base.state.clone();
+    state.insert(id, fingerprint(&draft.schema))?;
+    let TableDraft { name, columns, primary_key, schema, .. } = draft.clone();
+    let def = TableDef { id, name, kind: TableKind::Table, columns, primary_key, schema };
+    catalog.insert(Relation::new(def, None, catalog.secret).created_at(epoch));
+    Ok(Some((Compiled::new(catalog, planner.functions())?, state)))
 }
 
 /// Drops tables or views, and with CASCADE what depends on them.
-pub(crate) fn drop(engine: &Engine, drop: &Drop) -> Result<()> {
-    engine.change_catalog(|writer| {
-        let head = writer.head();
-        let mut catalog = head.compiled.catalog.clone();
-        let mut state = head.state.clone();
-        let targets = targets(&catalog, drop)?;
-        if targets.is_empty() {
-            return Ok(None);
+fn drop_relations(planner: &Planner, base: &Version, drop: &Drop) -> Redefined {
+    let mut catalog = base.compiled.catalog.clone();
+    let mut state = base.state.clone();
+    let targets = targets(&catalog, drop)?;
+    if targets.is_empty() {
+        return Ok(None);
+    }
+    for relation in targets {
+        for freed in catalog.remove(&relation) {
+            state.remove(freed);
         }
-        for relation in targets {
-            for freed in catalog.remove(&relation) {
-                state.remove(freed);
-            }
-        }
-        catalog.lower()?;
-        Ok(Some((Compiled::new(catalog, engine.planner.functions())?, state)))
-    })
+    }
+    catalog.lower()?;
+    Ok(Some((Compiled::new(catalog, planner.functions())?, state)))
 }
 
 /// Whether a relation of this name exists, which is an error unless it is allowed.

@@ -20,7 +20,9 @@ use zset::{Batch, CollectionId, Deltas};
 
 use crate::apply;
 use crate::error::{Error, Result};
-use crate::subscribe::{Queue, Subscription};
+use crate::relation::Relation;
+use crate::rewind;
+use crate::subscribe::{Queue, Start, Subscription};
 use crate::sync::{Alarm, lock};
 use crate::version::{Compiled, Version};
 
@@ -114,8 +116,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Begins a subscription: the relation's contents now, and every later change.
-    pub(crate) fn subscribe(&self, name: &str) -> Result<Subscription> {
+    /// Begins a subscription. Between the version it begins at and the first change it is told no commit is lost.
+    pub(crate) fn subscribe(&self, name: &str, start: Start) -> Result<Subscription> {
+        let (version, relation, queue) = self.follow(name)?;
+        let epoch = version.state.epoch;
+        let first = match start {
+            Start::Contents => Some(version.runs(relation.id())?.to_vec()),
+            Start::Now => None,
+            Start::After(after) if after == epoch => None,
+            Start::After(after) => Some(self.changes_since(after, &version, &relation)?),
+        };
+        Ok(Subscription::new(relation, epoch, first, queue))
+    }
+
+    /// A queue that is told every change of the relation after this version.
+    fn follow(&self, name: &str) -> Result<(Arc<Version>, Arc<Relation>, Arc<Queue>)> {
         let mut publisher = lock(&self.publisher);
         let version = self.published()?;
         let relation = version.compiled.catalog.get(name);
@@ -126,10 +141,24 @@ impl Engine {
                 expected: "a table or a materialized view",
             });
         }
-        let runs = version.runs(relation.id())?.to_vec();
-        let queue = Arc::new(Queue::default());
+        let relation = Arc::clone(relation);
+        let queue = Arc::new(Queue::new(version.state.epoch));
         publisher.subscribers.push((relation.id(), Arc::downgrade(&queue)));
-        Ok(Subscription::new(Arc::clone(relation), version.state.epoch, runs, queue))
+        Ok((version, relation, queue))
+    }
+
+    /// What changed in a relation after this epoch and up to the version.
+    fn changes_since(&self, after: u64, version: &Version, relation: &Relation) -> Result<Vec<Batch>> {
+        let unknown = |reason| Error::NoHistory { name: relation.name().to_string(), epoch: after, reason };
+        if after > version.state.epoch {
+            return Err(unknown("the database has not come to that epoch"));
+        }
+        if after < relation.created {
+            return Err(unknown("it was created later"));
+        }
+        let changes = self.store.changes_between(after, version.state.epoch)?;
+        let changes = changes.ok_or_else(|| unknown("the log does not go back so far"))?;
+        Ok(rewind::changes_of(relation, version, changes, self.planner.functions())?.into_iter().collect())
     }
 
     /// Refuses everything from now on, and ends subscriptions.
@@ -164,7 +193,7 @@ impl Publisher {
             match deltas.get(id).filter(|delta| !delta.is_empty()) {
                 _ if !exists => queue.end(),
                 Some(delta) => queue.push(version.state.epoch, delta.clone()),
-                None => {}
+                None => queue.pass(version.state.epoch),
             }
             exists
         });

@@ -52,10 +52,21 @@ pub enum Error {
     ActiveTransaction,
     /// `COMMIT` or `ROLLBACK` outside of one.
     NoTransaction,
-    /// A statement that changes the catalog inside an explicit transaction.
-    InTransaction {
-        /// The statement's first words.
-        statement: String,
+    /// A transaction changed the catalog, and so did another one, which committed first.
+    CatalogChanged,
+    /// A subscription cannot resume where it was asked to.
+    NoHistory {
+        /// The table or view.
+        name: String,
+        /// The epoch after which its changes were wanted.
+        epoch: u64,
+        /// Why they can't be had.
+        reason: &'static str,
+    },
+    /// A subscriber read so slowly that its changes were not kept for it any longer.
+    Lagged {
+        /// The epoch after which to resume.
+        epoch: u64,
     },
     /// No relation of this name.
     UndefinedTable {
@@ -128,10 +139,12 @@ impl Error {
             Error::View { source, .. } => return source.sqlstate(),
             Error::Copy { source, .. } => return source.sqlstate(),
             Error::Duplicate { .. } => SqlState::UniqueViolation,
-            Error::Conflict { .. } => SqlState::SerializationFailure,
+            Error::Conflict { .. } | Error::CatalogChanged => SqlState::SerializationFailure,
             Error::FailedTransaction => SqlState::FailedTransaction,
-            Error::ActiveTransaction | Error::InTransaction { .. } => SqlState::ActiveTransaction,
+            Error::ActiveTransaction => SqlState::ActiveTransaction,
             Error::NoTransaction => SqlState::NoActiveTransaction,
+            Error::NoHistory { .. } => SqlState::NotInPrerequisiteState,
+            Error::Lagged { .. } => SqlState::ConfigurationLimitExceeded,
             Error::UndefinedTable { .. } => SqlState::UndefinedTable,
             Error::DuplicateTable { .. } => SqlState::DuplicateTable,
             Error::WrongKind { .. } => SqlState::WrongObjectType,
@@ -167,9 +180,10 @@ impl Error {
                 "close the database and open it again: every acknowledged commit is kept"
             }
             Error::Storage(StorageError::Corrupt { .. }) => "restore the database from a copy",
-            Error::Conflict { .. } => "run the transaction again",
+            Error::Conflict { .. } | Error::CatalogChanged => "run the transaction again",
             Error::FailedTransaction => "end it with ROLLBACK",
-            Error::InTransaction { .. } => "end the transaction with COMMIT or ROLLBACK first",
+            Error::NoHistory { .. } => "subscribe anew, beginning with the contents",
+            Error::Lagged { epoch } => return Some(format!("resume after epoch {epoch}")),
             Error::Dependents { .. } => "use DROP ... CASCADE to drop them too",
             Error::View { .. } => {
                 "change the row, or drop the view and write its expression so that it cannot fail"
@@ -206,8 +220,14 @@ impl fmt::Display for Error {
             }
             Error::ActiveTransaction => f.write_str("a transaction is in progress already"),
             Error::NoTransaction => f.write_str("no transaction is in progress"),
-            Error::InTransaction { statement } => {
-                write!(f, "{statement} cannot run inside a transaction")
+            Error::CatalogChanged => f.write_str(
+                "could not serialize access: a concurrent transaction changed tables or views too",
+            ),
+            Error::NoHistory { name, epoch, reason } => {
+                write!(f, "the changes of \"{name}\" after epoch {epoch} cannot be had: {reason}")
+            }
+            Error::Lagged { epoch } => {
+                write!(f, "the subscriber fell too far behind; it has everything up to epoch {epoch}")
             }
             Error::UndefinedTable { name } => write!(f, "relation \"{name}\" does not exist"),
             Error::DuplicateTable { name } => write!(f, "relation \"{name}\" already exists"),

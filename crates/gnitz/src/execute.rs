@@ -15,6 +15,7 @@ use zset::{Datum, Type};
 
 use crate::appender::flush;
 use crate::clock;
+use crate::definition::Definition;
 use crate::error::{Error, Result};
 use crate::mode::Core;
 use crate::outcome::{Outcome, QueryResult, Value};
@@ -23,7 +24,7 @@ use crate::snapshot::Snapshot;
 use crate::sync::lock;
 use crate::transaction::Work;
 use crate::version::Compiled;
-use crate::{check, copy, definition, view};
+use crate::{check, copy};
 
 /// What `SHOW TABLES` means.
 const SHOW_TABLES: &str = "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name";
@@ -88,15 +89,12 @@ impl Prepared {
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
                 core.write(|work| self.change(core, work, params))
             }
-            Statement::CreateTable(create) => core
-                .outside(tag, |engine| {
-                    definition::create_table(engine, ddl::create_table(&engine.planner, create)?)
-                })
-                .map(done),
-            Statement::CreateView(create) => {
-                core.outside(tag, |engine| view::create(engine, create, core.cancel())).map(done)
+            Statement::CreateTable(create) => {
+                let draft = ddl::create_table(&core.engine().planner, create)?;
+                core.define(Definition::Table(draft)).map(done)
             }
-            Statement::Drop(drop) => core.outside(tag, |engine| definition::drop(engine, drop)).map(done),
+            Statement::CreateView(create) => core.define(Definition::View(create.clone())).map(done),
+            Statement::Drop(drop) => core.define(Definition::Drop(drop.clone())).map(done),
             Statement::Begin => core.begin().map(done),
             Statement::Commit => {
                 core.commit().map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })

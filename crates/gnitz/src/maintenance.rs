@@ -3,22 +3,15 @@
 //! A checkpoint has three parts. The first and the last run under the writer's lock and are short: the log is
 //! rotated and the runs to write are named; the manifest is replaced and the runs are swapped for shards. The
 //! long part between them, writing and merging shards, runs beside commits, by default on a thread of its own.
-//! A change of the catalog is a checkpoint too, since the manifest holds both; it keeps the lock throughout,
-//! because the next commit already needs the new program.
+//! A change of the catalog is a checkpoint too (`redefine.rs`).
 
 use std::sync::Arc;
 
-use storage::State;
 use zset::Deltas;
 
-use crate::engine::{Engine, Writer};
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::sync::{Call, lock};
-use crate::version::Compiled;
-
-/// Bytes of changes that may be left to be written under the writer's lock when the catalog changes; what is more
-/// is written before, beside commits.
-const LEFT_FOR_CATALOG: usize = 4 << 20;
 
 impl Engine {
     /// Sees to a checkpoint if enough of the log has gathered. It never fails a commit that is done: a failure
@@ -54,7 +47,7 @@ impl Engine {
     }
 
     /// A checkpoint, for a caller who holds the maintenance lock.
-    fn checkpoint_alone(&self) -> Result<()> {
+    pub(crate) fn checkpoint_alone(&self) -> Result<()> {
         let (job, sealed) = {
             let mut writer = self.writer()?;
             let (mut state, compiled) = (writer.head().state.clone(), Arc::clone(&writer.head().compiled));
@@ -70,24 +63,5 @@ impl Engine {
             writer.advance(state, compiled, Deltas::new())
         };
         self.settle(swapped)
-    }
-
-    /// Changes the catalog: `change` makes the new one, and the state that goes with it, from the head; or nothing,
-    /// if there is nothing to do. The change takes effect with the manifest that holds it, or not at all.
-    pub(crate) fn change_catalog(
-        &self,
-        change: impl FnOnce(&Writer<'_>) -> Result<Option<(Compiled, State)>>,
-    ) -> Result<()> {
-        let _one_at_a_time = lock(&self.maintenance);
-        if self.published()?.state.memory_bytes() > LEFT_FOR_CATALOG {
-            self.checkpoint_alone()?;
-        }
-        let ticket = {
-            let mut writer = self.writer()?;
-            let Some((compiled, mut state)) = change(&writer)? else { return Ok(()) };
-            self.store.checkpoint(&mut state, &compiled.text)?;
-            writer.advance(state, Arc::new(compiled), Deltas::new())
-        };
-        self.settle(ticket)
     }
 }

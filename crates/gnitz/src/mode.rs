@@ -7,11 +7,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::definition::Definition;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
+use crate::redefine::Step;
 use crate::sync::lock;
-use crate::transaction::Work;
+use crate::transaction::{Changes, Work};
 
 /// What a session shares with its prepared statements and appenders.
 pub(crate) struct Core {
@@ -102,7 +104,10 @@ impl Core {
             let base = Arc::clone(writer.head());
             let mut private = Work::new(Arc::clone(&base));
             let answer = work(&mut private)?;
-            (writer.commit(&base, private.into_changes()?, &self.cancel)?, answer)
+            let Changes::Rows(rows) = private.into_changes()? else {
+                return Err(Error::Sql(sql::SqlError::internal("a change of rows changed the catalog")));
+            };
+            (writer.commit(&base, rows, &self.cancel)?, answer)
         };
         if let Some(ticket) = ticket {
             engine.settle(ticket)?;
@@ -111,16 +116,15 @@ impl Core {
         Ok(answer)
     }
 
-    /// Runs something that cannot be part of a transaction.
-    pub(crate) fn outside<T>(&self, statement: &str, run: impl FnOnce(&Engine) -> Result<T>) -> Result<T> {
+    /// Changes the catalog: at once, or as a part of the open transaction.
+    pub(crate) fn define(&self, definition: Definition) -> Result<()> {
         let mut mode = lock(&self.mode);
         if !matches!(*mode, Mode::Auto) {
-            return in_transaction(&mut mode, |_| {
-                Err(Error::InTransaction { statement: statement.to_string() })
-            });
+            let planner = &self.engine().planner;
+            return in_transaction(&mut mode, |work| work.define(definition, planner, &self.cancel));
         }
         drop(mode);
-        run(self.engine())
+        self.engine().redefine(None, &[Step::Catalog(definition)], &self.cancel)
     }
 
     /// Opens a transaction.
@@ -144,12 +148,16 @@ impl Core {
             Mode::Open(work) => work,
         };
         let engine = self.engine();
-        let base = Arc::clone(work.base());
-        let changes = work.into_changes()?;
-        if changes.is_empty() {
-            return Ok(true);
-        }
-        let ticket = engine.writer()?.commit(&base, changes, &self.cancel)?;
+        let origin = Arc::clone(work.origin());
+        let changes = match work.into_changes()? {
+            Changes::Rows(rows) if rows.is_empty() => return Ok(true),
+            Changes::Rows(rows) => rows,
+            Changes::Steps(steps) => {
+                engine.redefine(Some(&origin), &steps, &self.cancel)?;
+                return Ok(true);
+            }
+        };
+        let ticket = engine.writer()?.commit(&origin, changes, &self.cancel)?;
         if let Some(ticket) = ticket {
             engine.settle(ticket)?;
             engine.maintain();

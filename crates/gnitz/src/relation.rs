@@ -15,6 +15,8 @@ pub(crate) struct Relation {
     pub(crate) def: Arc<TableDef>,
     /// How its rows are encoded.
     pub(crate) layout: Layout,
+    /// The epoch that first had it.
+    pub(crate) created: u64,
     /// What a view answers; `None` for others.
     pub(crate) view: Option<View>,
 }
@@ -34,7 +36,12 @@ impl Relation {
     /// Compiles the layout of a definition.
     pub(crate) fn new(def: TableDef, view: Option<View>, secret: Secret) -> Relation {
         let layout = Layout::new(&def.schema, secret);
-        Relation { def: Arc::new(def), layout, view }
+        Relation { def: Arc::new(def), layout, created: 0, view }
+    }
+
+    /// The same relation, made by this epoch.
+    pub(crate) fn created_at(self, epoch: u64) -> Relation {
+        Relation { created: epoch, ..self }
     }
 
     /// Its collection.

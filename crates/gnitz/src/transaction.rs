@@ -9,11 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use sql::Planner;
 use storage::Memtable;
 use zset::{Batch, CollectionId, Deltas};
 
 use crate::apply;
+use crate::definition::Definition;
 use crate::error::{Error, Result};
+use crate::redefine::Step;
 use crate::relation::Relation;
 use crate::snapshot::Snapshot;
 use crate::version::Version;
@@ -23,6 +26,10 @@ const SMALL_CHANGE: usize = 1_000;
 
 /// One transaction, or one statement outside of any.
 pub(crate) struct Work {
+    /// The published version it began on.
+    origin: Arc<Version>,
+    /// What it did up to its last change of the catalog, which is all in `base`.
+    steps: Vec<Step>,
     base: Arc<Version>,
     tables: BTreeMap<CollectionId, Memtable>,
     /// The base with some of the changes, views included.
@@ -34,10 +41,22 @@ pub(crate) struct Work {
 impl Work {
     /// Work that begins on a version.
     pub(crate) fn new(base: Arc<Version>) -> Work {
-        Work { seen: Arc::clone(&base), base, tables: BTreeMap::new(), seen_changes: Deltas::new() }
+        Work {
+            origin: Arc::clone(&base),
+            steps: Vec::new(),
+            seen: Arc::clone(&base),
+            base,
+            tables: BTreeMap::new(),
+            seen_changes: Deltas::new(),
+        }
     }
 
     /// The version it began on.
+    pub(crate) fn origin(&self) -> &Arc<Version> {
+        &self.origin
+    }
+
+    /// The version it began on, with its own changes of the catalog, and of rows before them.
     pub(crate) fn base(&self) -> &Arc<Version> {
         &self.base
     }
@@ -88,10 +107,36 @@ impl Work {
         Ok(Snapshot::with(Arc::clone(&self.base), overlay))
     }
 
-    /// What is to be committed: one consolidated change a table.
-    pub(crate) fn into_changes(self) -> Result<Deltas> {
-        let batches = self.tables.into_iter().map(|(id, memtable)| Ok((id, memtable.into_batch()?)));
-        batches.collect()
+    /// Changes the catalog for the statements that follow.
+    pub(crate) fn define(
+        &mut self,
+        definition: Definition,
+        planner: &Arc<Planner>,
+        cancel: &AtomicBool,
+    ) -> Result<()> {
+        self.see_changes(cancel)?;
+        let epoch = self.origin.state.epoch + 1;
+        let Some((compiled, state)) = definition.apply(planner, &self.seen, (epoch, cancel))? else {
+            return Ok(());
+        };
+        let rows = take_changes(&mut self.tables)?;
+        self.steps.extend((!rows.is_empty()).then_some(Step::Rows(rows)));
+        self.steps.push(Step::Catalog(definition));
+        self.seen_changes.clear();
+        let number = self.origin.number;
+        self.base = Arc::new(Version { number, state, compiled: Arc::new(compiled) });
+        self.seen = Arc::clone(&self.base);
+        Ok(())
+    }
+
+    /// What is to be committed.
+    pub(crate) fn into_changes(mut self) -> Result<Changes> {
+        let rows = take_changes(&mut self.tables)?;
+        if self.steps.is_empty() {
+            return Ok(Changes::Rows(rows));
+        }
+        self.steps.extend((!rows.is_empty()).then_some(Step::Rows(rows)));
+        Ok(Changes::Steps(self.steps))
     }
 
     fn table_runs(&mut self, id: CollectionId) -> Result<Vec<Batch>> {
@@ -119,8 +164,22 @@ impl Work {
         }
         let seen = &self.seen;
         unseen.extend(seen.step(&unseen, cancel)?);
-        let state = seen.state.with(&unseen, seen.state.epoch + 1)?;
+        let state = seen.state.with(&unseen, self.origin.state.epoch + 1)?;
         self.seen = Arc::new(Version { number: seen.number, state, compiled: Arc::clone(&seen.compiled) });
         Ok(())
     }
+}
+
+/// What a transaction did.
+pub(crate) enum Changes {
+    /// It changed rows: one consolidated change a table.
+    Rows(Deltas),
+    /// It changed the catalog too.
+    Steps(Vec<Step>),
+}
+
+/// The changes gathered in memtables, which are empty after it.
+fn take_changes(tables: &mut BTreeMap<CollectionId, Memtable>) -> Result<Deltas> {
+    let batches = std::mem::take(tables).into_iter().map(|(id, memtable)| Ok((id, memtable.into_batch()?)));
+    batches.filter(|change| !change.as_ref().is_ok_and(|(_, batch): &(_, Batch)| batch.is_empty())).collect()
 }

@@ -13,14 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sql::statement::CreateView;
-use sql::{ColumnDef, TableDef, TableKind};
+use sql::{ColumnDef, Planner, TableDef, TableKind};
 use storage::State;
 use vm::{Machine, Traces};
 use zset::{Batch, CollectionId, Deltas, Merger};
 
 use crate::catalog::Catalog;
-use crate::definition;
-use crate::engine::Engine;
+use crate::definition::{self, Redefined};
 use crate::error::{Error, Result};
 use crate::relation::{Relation, View, fingerprint};
 use crate::snapshot::Snapshot;
@@ -30,18 +29,20 @@ use crate::version::{Compiled, Version};
 const PIECE_BYTES: usize = 8 << 20;
 
 /// Creates a view, whole or not at all.
-pub(crate) fn create(engine: &Engine, create: &CreateView, cancel: &Arc<AtomicBool>) -> Result<()> {
-    engine.change_catalog(|writer| {
-        let head = writer.head();
-        if definition::exists(&head.compiled.catalog, &create.name, create.if_not_exists)? {
-            return Ok(None);
-        }
-        let mut catalog = head.compiled.catalog.clone();
-        let new = define(engine, head, &mut catalog, create)?;
-        let compiled = Compiled::new(catalog, engine.planner.functions())?;
-        let state = fill(engine, head, &compiled, &new, cancel)?;
-        Ok(Some((compiled, state)))
-    })
+pub(crate) fn create(
+    planner: &Arc<Planner>,
+    base: &Arc<Version>,
+    create: &CreateView,
+    (epoch, cancel): (u64, &AtomicBool),
+) -> Redefined {
+    if definition::exists(&base.compiled.catalog, &create.name, create.if_not_exists)? {
+        return Ok(None);
+    }
+    let mut catalog = base.compiled.catalog.clone();
+    let new = define(planner, base, &mut catalog, (create, epoch))?;
+    let compiled = Compiled::new(catalog, planner.functions())?;
+    let state = fill(planner, base, &compiled, &new, cancel)?;
+    Ok(Some((compiled, state)))
 }
 
 /// What a new view added to the circuit.
@@ -52,9 +53,14 @@ struct New {
 }
 
 /// Plans the query and adds the view to the catalog.
-fn define(engine: &Engine, head: &Arc<Version>, catalog: &mut Catalog, create: &CreateView) -> Result<New> {
+fn define(
+    planner: &Arc<Planner>,
+    head: &Arc<Version>,
+    catalog: &mut Catalog,
+    (create, epoch): (&CreateView, u64),
+) -> Result<New> {
     let snapshot: Arc<dyn sql::Snapshot> = Arc::new(Snapshot::new(Arc::clone(head)));
-    let plan = engine.planner.plan_view(&snapshot, &create.query)?;
+    let plan = planner.plan_view(&snapshot, &create.query)?;
     let columns = definition::renamed(plan.columns, &create.columns)?;
     let sources = sources(catalog, &plan.circuit)?;
     let mut circuit = catalog.circuit.clone();
@@ -65,7 +71,7 @@ fn define(engine: &Engine, head: &Arc<Version>, catalog: &mut Catalog, create: &
     catalog.lower()?;
     let def = view_def(id, create, columns, schema);
     let view = View { query: create.query.to_string(), logical: plan.logical, sources };
-    catalog.insert(Relation::new(def, Some(view), catalog.secret));
+    catalog.insert(Relation::new(def, Some(view), catalog.secret).created_at(epoch));
     let collections = absorbed.new_collections.iter().map(|(id, _, schema)| (*id, fingerprint(schema)));
     Ok(New { view: id, collections: collections.collect() })
 }
@@ -107,7 +113,7 @@ fn internal(message: &str) -> Error {
 
 /// The head's state with the new collections filled.
 fn fill(
-    engine: &Engine,
+    planner: &Planner,
     head: &Version,
     compiled: &Compiled,
     new: &New,
@@ -115,7 +121,7 @@ fn fill(
 ) -> Result<State> {
     let slice = compiled.catalog.circuit.slice(new.view);
     let program = circuit::lower(&slice)?;
-    let machine = Machine::prepare(&program, engine.planner.functions(), compiled.catalog.secret)?;
+    let machine = Machine::prepare(&program, planner.functions(), compiled.catalog.secret)?;
     let mut filling = Filling::new(head, &slice, new)?;
     let feed = |filling: &mut Filling, piece: Deltas, first: bool| -> Result<()> {
         if cancel.load(Ordering::Relaxed) {

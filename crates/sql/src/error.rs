@@ -131,8 +131,12 @@ sql_states! {
     InvalidTableDefinition = "42P16",
     /// A parameter whose type cannot be told.
     IndeterminateType = "42P18",
+    /// More than the settings allow.
+    ConfigurationLimitExceeded = "53400",
     /// A size that a format or a buffer cannot hold.
     LimitExceeded = "54000",
+    /// An object is not in the state that the call needs.
+    NotInPrerequisiteState = "55000",
     /// The statement was cancelled.
     QueryCanceled = "57014",
     /// The disk or the files failed.

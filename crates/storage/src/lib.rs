@@ -17,6 +17,7 @@ mod fs_fault;
 mod fs_mem;
 mod fs_real;
 mod fs_record;
+mod history;
 mod manifest;
 mod memtable;
 mod mmap;

@@ -25,6 +25,8 @@ pub struct Options {
     pub checkpoint_bytes: u64,
     /// Bytes at which a merge starts the next shard.
     pub shard_bytes: usize,
+    /// Bytes of log that are kept after a checkpoint no longer needs them, for subscribers who resume.
+    pub history_bytes: u64,
     /// The secret of a new database; drawn from the system's randomness when not given. Only for tests that must
     /// repeat.
     pub secret: Option<Secret>,
@@ -32,6 +34,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { sync: Sync::Full, checkpoint_bytes: 64 << 20, shard_bytes: 128 << 20, secret: None }
+        Options {
+            sync: Sync::Full,
+            checkpoint_bytes: 64 << 20,
+            shard_bytes: 128 << 20,
+            history_bytes: 128 << 20,
+            secret: None,
+        }
     }
 }

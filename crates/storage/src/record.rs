@@ -151,6 +151,11 @@ pub(crate) fn durable_behind(segment: &[u8], at: usize, number: u64, salt: &[u8]
     false
 }
 
+/// The epoch of a record's body.
+pub(crate) fn epoch(body: &[u8]) -> Option<u64> {
+    Reader::new(body).u64()
+}
+
 /// The epoch and the deltas of a record's body; `None` when they make no sense.
 pub(crate) fn decode_body(body: &[u8]) -> Option<(u64, Deltas)> {
     let mut head = Reader::new(body);

@@ -27,6 +27,7 @@ use crate::checkpoint::{Edit, Job, Ticket};
 use crate::error::{Result, StorageError};
 use crate::fs::Fs;
 use crate::fs_mem::hold;
+use crate::history::History;
 use crate::manifest::{self, Manifest};
 use crate::options::Options;
 use crate::poison::Poison;
@@ -91,8 +92,12 @@ impl Store {
         }
         let poison = Arc::new(Poison::default());
         let place = (manifest.wal, manifest.epoch);
-        let (wal, tail) = Wal::open(fs.clone(), options.sync, manifest.secret, poison.clone(), place)?;
-        remove_unnamed(fs.as_ref(), &names, &manifest, &named)?;
+        let segments: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
+        let history = History::find(fs.as_ref(), &segments, manifest.wal, options.history_bytes)?;
+        let first_kept = history.first().unwrap_or(manifest.wal);
+        let (wal, tail) =
+            Wal::open(fs.clone(), options.sync, manifest.secret, poison.clone(), place, history)?;
+        remove_unnamed(fs.as_ref(), &names, first_kept, &named)?;
         let store = Store {
             fs,
             options,
@@ -116,6 +121,12 @@ impl Store {
     /// Waits until the record is as durable as [`Options::sync`] promises. Commits that wait together share one sync.
     pub fn wait_durable(&self, lsn: Lsn) -> Result<()> {
         self.wal.wait_durable(lsn)
+    }
+
+    /// The changes of tables in the epochs after `after` and up to `to`, added up; `None` if the log no longer has every
+    /// one of them (see [`Options::history_bytes`]).
+    pub fn changes_between(&self, after: u64, to: u64) -> Result<Option<Deltas>> {
+        self.wal.changes_between(after, to)
     }
 
     /// Whether enough has gathered for a checkpoint.
@@ -168,7 +179,7 @@ impl Store {
         let named = hold(&self.named);
         before.iter().filter(|(number, _)| !named.contains_key(number)).for_each(|(_, shard)| shard.retire());
         drop(named);
-        self.wal.remove_before(edit.manifest.wal);
+        self.wal.retire_before(edit.manifest.wal);
         Ok(())
     }
 
@@ -220,12 +231,12 @@ fn create(fs: &dyn Fs, options: &Options, names: &[String]) -> Result<()> {
 fn remove_unnamed(
     fs: &dyn Fs,
     names: &[String],
-    manifest: &Manifest,
+    first_segment: u64,
     named: &BTreeMap<u64, Arc<Shard>>,
 ) -> Result<()> {
     let unnamed = |name: &&String| {
         name.as_str() == manifest::NEW_NAME
-            || segment_number(name).is_some_and(|number| number < manifest.wal)
+            || segment_number(name).is_some_and(|number| number < first_segment)
             || shard_number(name).is_some_and(|number| !named.contains_key(&number))
     };
     let manifest_existed = names.iter().any(|name| name == manifest::NAME);

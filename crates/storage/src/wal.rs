@@ -1,6 +1,7 @@
 //! The write-ahead log: committed epochs, in order, in files `wal-<n>`.
 //!
-//! A segment is begun by a checkpoint and removed when a manifest covers all its epochs. Its header is durable
+//! A segment is begun by a checkpoint; when a manifest covers all its epochs it becomes history ([`history`]) and goes
+//! some time later. Its header is durable
 //! before it takes its first record, so a damaged header in front of records is damage and not a crash. Records
 //! are numbered without gaps over all segments ([`record`] has the bytes).
 //!
@@ -19,6 +20,7 @@ use zset::{Deltas, Secret};
 use crate::error::{Result, StorageError};
 use crate::fs::{Fs, FsFile};
 use crate::fs_mem::hold;
+use crate::history::{self, History};
 use crate::options::Sync;
 use crate::poison::Poison;
 use crate::record::{self, SEGMENT_HEADER, SegmentHeader};
@@ -51,6 +53,7 @@ struct Log {
     next: u64,
     last_epoch: u64,
     segments: Vec<Segment>,
+    history: History,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +93,7 @@ impl Wal {
         secret: Secret,
         poison: Arc<Poison>,
         (first, epoch): (u64, u64),
+        history: History,
     ) -> Result<(Wal, Vec<(u64, Deltas)>)> {
         let mut replay = Replay {
             fs: fs.as_ref(),
@@ -124,7 +128,8 @@ impl Wal {
         let older_bytes = segments.iter().map(|segment| segment.bytes).sum();
         segments.push(last);
         let salt = record::salt(secret, last.number);
-        let log = Log { file, name, salt, bytes: last.bytes, older_bytes, next, last_epoch, segments };
+        let bytes = last.bytes;
+        let log = Log { file, name, salt, bytes, older_bytes, next, last_epoch, segments, history };
         let durable = AtomicU64::new(if sync == Sync::Off { 0 } else { next - 1 });
         let (log, syncing) = (Mutex::new(log), Mutex::new(false));
         Ok((Wal { fs, sync, secret, poison, log, durable, syncing, synced: Condvar::new() }, tail))
@@ -221,17 +226,30 @@ impl Wal {
         needed.map_or(0, |segment| segment.number)
     }
 
-    /// Removes the segments before `first`, which a durable manifest no longer needs. A file that cannot be
-    /// removed is left to the next start.
-    pub(crate) fn remove_before(&self, first: u64) {
+    /// Makes history of the segments before `first`, which a durable manifest no longer needs, and removes what is
+    /// too much of it. A file that cannot be removed is left to the next start.
+    pub(crate) fn retire_before(&self, first: u64) {
         let mut log = hold(&self.log);
-        let gone = log.segments.partition_point(|segment| segment.number < first);
-        let gone: Vec<Segment> = log.segments.drain(..gone).collect();
-        log.older_bytes -= gone.iter().map(|segment| segment.bytes).sum::<u64>();
-        drop(log);
-        for segment in gone {
-            let _ = self.fs.remove(&segment_name(segment.number));
+        let old = log.segments.partition_point(|segment| segment.number < first);
+        let old: Vec<Segment> = log.segments.drain(..old).collect();
+        log.older_bytes -= old.iter().map(|segment| segment.bytes).sum::<u64>();
+        let mut gone = Vec::new();
+        for segment in old {
+            gone.extend(log.history.keep(segment.number, segment.bytes));
         }
+        drop(log);
+        for number in gone {
+            let _ = self.fs.remove(&segment_name(number));
+        }
+    }
+
+    /// The changes of the epochs after `after` and up to `to`, added up; `None` if the log no longer has them.
+    pub(crate) fn changes_between(&self, after: u64, to: u64) -> Result<Option<Deltas>> {
+        let segments: Vec<u64> = {
+            let log = hold(&self.log);
+            log.history.numbers().chain(log.segments.iter().map(|segment| segment.number)).collect()
+        };
+        history::changes(self.fs.as_ref(), self.secret, &segments, (after, to))
     }
 
     /// Bytes in all segments.

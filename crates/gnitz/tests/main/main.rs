@@ -2,6 +2,7 @@
 
 mod bulk;
 mod concurrent;
+mod definitions;
 mod errors;
 mod recovery;
 mod sql;

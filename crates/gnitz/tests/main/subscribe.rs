@@ -87,3 +87,100 @@ fn only_tables_and_views_can_be_followed() {
     assert_eq!(database.subscribe("nothing").err().map(|e| e.sqlstate()), Some("42P01"));
     assert_eq!(database.subscribe("gnitz_tables").err().map(|e| e.sqlstate()), Some("42809"));
 }
+
+/// What a view holds, row by row.
+fn contents(database: &gnitz::Database, view: &str) -> BTreeMap<String, i64> {
+    let mut known = BTreeMap::new();
+    add(&mut known, &database.subscribe(view).unwrap().next().unwrap().unwrap());
+    known
+}
+
+#[test]
+fn resuming_gives_what_changed_and_nothing_else() {
+    let (database, session) = memory();
+    run(
+        &session,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, g INTEGER, n INTEGER);
+         CREATE TABLE u (g INTEGER, name TEXT);
+         CREATE MATERIALIZED VIEW joined AS SELECT id, name, n FROM t JOIN u ON t.g = u.g WHERE n > 2;
+         CREATE MATERIALIZED VIEW least AS SELECT g, MIN(n) AS lo, COUNT(*) AS c FROM t GROUP BY g;
+         CREATE MATERIALIZED VIEW over AS SELECT DISTINCT a.lo, b.name FROM least a JOIN joined b ON a.lo = b.n",
+    );
+    let relations = ["t", "u", "joined", "least", "over"];
+    // What each relation held at each epoch.
+    let mut past: Vec<(u64, Vec<BTreeMap<String, i64>>)> = Vec::new();
+    for step in 0..60_i64 {
+        let (id, g) = (step * 7 % 20, step % 4);
+        run(
+            &session,
+            &match step % 5 {
+                0 => format!("INSERT INTO u VALUES ({g}, 'n{}')", step % 3),
+                1 => format!("DELETE FROM t WHERE id = {}", id / 2),
+                2 => format!("UPDATE t SET n = n + 1 WHERE g = {g}"),
+                _ => format!(
+                    "INSERT INTO t VALUES ({id}, {g}, {}) ON CONFLICT (id) DO UPDATE SET n = 9",
+                    step % 6
+                ),
+            },
+        );
+        if step == 20 {
+            database.checkpoint().unwrap();
+        }
+        if step == 40 {
+            run(
+                &session,
+                "BEGIN; CREATE TABLE w (a INTEGER); DELETE FROM u WHERE g = 2; DROP TABLE w; COMMIT",
+            );
+        }
+        past.push((database.epoch().unwrap(), relations.map(|name| contents(&database, name)).to_vec()));
+    }
+    let now = past.last().unwrap().1.clone();
+    for (epoch, then) in &past {
+        for (index, name) in relations.iter().enumerate() {
+            let mut feed = database.subscribe_from(name, gnitz::Start::After(*epoch)).unwrap();
+            let mut known = then[index].clone();
+            while let Some(delta) = feed.try_next().unwrap() {
+                assert!(delta.epoch > *epoch);
+                add(&mut known, &delta);
+            }
+            assert_eq!(known, now[index], "{name} after epoch {epoch}");
+            assert_eq!(feed.epoch(), database.epoch().unwrap());
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_resumed_is_refused() {
+    let disk = storage::MemFs::new();
+    let open = |history| {
+        gnitz::Database::builder().history_bytes(history).open_fs(std::sync::Arc::new(disk.clone())).unwrap()
+    };
+    let database = open(1 << 20);
+    let session = database.session();
+    run(&session, "CREATE TABLE t (id INTEGER PRIMARY KEY)");
+    let before = database.epoch().unwrap();
+    run(&session, "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)");
+    run(&session, "CREATE MATERIALIZED VIEW v AS SELECT id + 1 AS n FROM t; INSERT INTO t VALUES (3)");
+    database.close().unwrap();
+    drop((session, database));
+    let refused = |database: &gnitz::Database, name, epoch| {
+        let refused = database.subscribe_from(name, gnitz::Start::After(epoch)).err();
+        refused.map(|error| (error.sqlstate(), error.to_string()))
+    };
+    let database = open(1 << 20);
+    let now = database.epoch().unwrap();
+    let mut feed = database.subscribe_from("t", gnitz::Start::After(before)).unwrap();
+    assert_eq!(feed.next().unwrap().unwrap().weights, [1, 1, 1]);
+    let mut feed = database.subscribe_from("v", gnitz::Start::After(now - 1)).unwrap();
+    assert_eq!(feed.next().unwrap().unwrap().weights, [1]);
+    let (state, text) = refused(&database, "v", before).unwrap();
+    assert!(state == "55000" && text.contains("created later"), "{text}");
+    let (state, text) = refused(&database, "t", now + 1).unwrap();
+    assert!(state == "55000" && text.contains("not come to that epoch"), "{text}");
+    database.close().unwrap();
+    drop((feed, database));
+    let database = open(0);
+    let (state, text) = refused(&database, "t", before).unwrap();
+    assert!(state == "55000" && text.contains("does not go back"), "{text}");
+    assert!(refused(&database, "t", now).is_none());
+}

@@ -22,7 +22,8 @@ pub(crate) struct Version {
 
 /// Options of tests: small shards, a fixed secret.
 pub(crate) fn options() -> Options {
-    Options { shard_bytes: 2_000, secret: Some(Secret([9; 16])), ..Options::default() }
+    let secret = Some(Secret([9; 16]));
+    Options { shard_bytes: 2_000, history_bytes: 3_000, secret, ..Options::default() }
 }
 
 /// The derived collection of a table.

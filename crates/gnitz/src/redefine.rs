@@ -1,0 +1,136 @@
+//! Commits that change the catalog: one statement outside of a transaction, or a transaction that has such statements
+//! among others.
+//!
+//! A transaction made its changes on a private version, where its later statements saw them. When it commits, the
+//! same steps run again on the newest version, under the writer's lock: so that what others committed meanwhile is in
+//! the views it creates, and conflicts show as they do for any commit. The result takes effect with the manifest that
+//! holds it, rows and catalog together, or not at all; the log has no part in that.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use zset::Deltas;
+
+use crate::apply;
+use crate::definition::Definition;
+use crate::engine::{Engine, Ticket, Writer};
+use crate::error::{Error, Result};
+use crate::sync::lock;
+use crate::version::Version;
+
+/// Bytes of changes that may be left to be written under the writer's lock when the catalog changes; what is more
+/// is written before, beside commits.
+const LEFT_FOR_CATALOG: usize = 4 << 20;
+
+/// A part of a transaction.
+#[derive(Clone)]
+pub(crate) enum Step {
+    /// Changes of tables, one consolidated change each.
+    Rows(Deltas),
+    /// A change of the catalog.
+    Catalog(Definition),
+}
+
+impl Engine {
+    /// Commits these steps, made on `origin`; without one, on the newest version there is.
+    pub(crate) fn redefine(
+        &self,
+        origin: Option<&Version>,
+        steps: &[Step],
+        cancel: &AtomicBool,
+    ) -> Result<()> {
+        let _one_at_a_time = lock(&self.maintenance);
+        if self.published()?.state.memory_bytes() > LEFT_FOR_CATALOG {
+            self.checkpoint_alone()?;
+        }
+        let mut writer = self.writer()?;
+        let ticket = self.redefine_as(&mut writer, origin, steps, cancel)?;
+        drop(writer);
+        ticket.map_or(Ok(()), |ticket| self.settle(ticket))
+    }
+
+    fn redefine_as(
+        &self,
+        writer: &mut Writer<'_>,
+        origin: Option<&Version>,
+        steps: &[Step],
+        cancel: &AtomicBool,
+    ) -> Result<Option<Ticket>> {
+        let head = Arc::clone(writer.head());
+        let origin = origin.unwrap_or(&head);
+        // Collections are numbered by the catalog: the same steps on another one would mean other collections.
+        if !Arc::ptr_eq(&origin.compiled, &head.compiled) {
+            return Err(Error::CatalogChanged);
+        }
+        let epoch = head.state.epoch + 1;
+        let (rows, deltas) = (Deltas::new(), Deltas::new());
+        let mut again = Again { origin, head: &head, version: Arc::clone(&head), rows, deltas };
+        for step in steps {
+            match step {
+                Step::Rows(rows) => again.rows(rows, cancel)?,
+                Step::Catalog(definition) => {
+                    let changed = definition.apply(&self.planner, &again.version, (epoch, cancel))?;
+                    again.version = changed.map_or(again.version, |(compiled, state)| {
+                        Arc::new(Version { number: head.number, state, compiled: Arc::new(compiled) })
+                    });
+                }
+            }
+        }
+        let Again { version, mut rows, deltas, .. } = again;
+        if Arc::ptr_eq(&version, &head) {
+            return Ok(None);
+        }
+        let (mut state, compiled) = (version.state.clone(), Arc::clone(&version.compiled));
+        state.epoch = epoch;
+        self.store.checkpoint(&mut state, &compiled.text)?;
+        // The manifest has the rows. The log gets them too, for those who resume: it must have every epoch. If it
+        // can't be written, the next commit will say so; this one is done.
+        rows.retain(|&id, _| compiled.catalog.by_id(id).is_some());
+        let _ = self.store.append(epoch, &rows);
+        Ok(Some(writer.advance(state, compiled, deltas)))
+    }
+}
+
+/// A transaction's steps on their way to the newest version.
+struct Again<'a> {
+    origin: &'a Version,
+    head: &'a Version,
+    version: Arc<Version>,
+    /// What changed in tables.
+    rows: Deltas,
+    /// What changed in all.
+    deltas: Deltas,
+}
+
+impl Again<'_> {
+    fn rows(&mut self, rows: &Deltas, cancel: &AtomicBool) -> Result<()> {
+        for (&id, delta) in rows {
+            let relation = self.version.compiled.catalog.by_id(id);
+            let relation = relation.ok_or_else(|| Error::UndefinedTable { name: id.to_string() })?;
+            if self.origin.number != self.head.number && self.origin.compiled.catalog.by_id(id).is_some() {
+                let (then, now) = (self.origin.runs(id)?, self.head.runs(id)?);
+                apply::check_untouched(relation, then, now, delta)?;
+            }
+            apply::check(relation, self.version.runs(id)?, delta)?;
+        }
+        let mut deltas = self.version.step(rows, cancel)?;
+        deltas.extend(rows.iter().map(|(&id, delta)| (id, delta.clone())));
+        let state = self.version.state.with(&deltas, self.head.state.epoch + 1)?;
+        let compiled = Arc::clone(&self.version.compiled);
+        add(&mut self.rows, rows.clone())?;
+        self.version = Arc::new(Version { number: self.head.number, state, compiled });
+        add(&mut self.deltas, deltas)
+    }
+}
+
+/// Adds changes to changes.
+fn add(sum: &mut Deltas, deltas: Deltas) -> Result<()> {
+    for (id, delta) in deltas {
+        let total = match sum.remove(&id) {
+            Some(before) => before.add(&delta)?,
+            None => delta,
+        };
+        sum.insert(id, total);
+    }
+    Ok(())
+}
