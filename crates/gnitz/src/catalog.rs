@@ -14,6 +14,7 @@ use zset::{CollectionId, Secret};
 
 use crate::error::Result;
 use crate::relation::Relation;
+use crate::role::Roles;
 use crate::system;
 
 /// All definitions. Cheap enough to clone for every statement that changes one.
@@ -25,6 +26,8 @@ pub(crate) struct Catalog {
     pub(crate) circuit: Circuit,
     /// What the machine runs at each commit.
     pub(crate) program: Program,
+    /// Who may do what.
+    pub(crate) roles: Roles,
     /// The next collection's number; numbers are never used again.
     pub(crate) next: u32,
     relations: BTreeMap<String, Arc<Relation>>,
@@ -37,7 +40,8 @@ impl Catalog {
         let circuit = Circuit::new();
         let program = circuit::lower(&circuit)?;
         let (relations, by_id) = (BTreeMap::new(), BTreeMap::new());
-        let mut catalog = Catalog { secret, circuit, program, next: 1, relations, by_id };
+        let mut catalog =
+            Catalog { secret, circuit, program, roles: Roles::new(), next: 1, relations, by_id };
         system::relations(secret).for_each(|relation| catalog.insert(relation));
         Ok(catalog)
     }
@@ -82,6 +86,7 @@ impl Catalog {
     pub(crate) fn remove(&mut self, relation: &Relation) -> Vec<CollectionId> {
         self.relations.remove(relation.name());
         self.by_id.remove(&relation.id());
+        self.roles.forget(relation.id());
         match relation.def.kind {
             TableKind::View => self.circuit.remove(relation.id()),
             TableKind::Table | TableKind::System => vec![relation.id()],

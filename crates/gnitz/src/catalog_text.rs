@@ -9,12 +9,14 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 use circuit::{Circuit, Program};
+use sql::statement::Privileges;
 use sql::{ColumnDef, TableDef, TableKind};
 use zset::{CollectionId, ColumnType, Schema, Secret, Type};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::relation::{Relation, View};
+use crate::role::{FIRST, Object, Role, Roles};
 
 /// The version of the text; a reader refuses others.
 const FORMAT: u32 = 1;
@@ -25,6 +27,7 @@ pub(crate) fn print(catalog: &Catalog) -> String {
     for relation in catalog.stored() {
         print_relation(&mut text, relation);
     }
+    print_roles(&mut text, &catalog.roles);
     let (circuit, program) = (catalog.circuit.to_string(), catalog.program.to_string());
     let _ = writeln!(text, "circuit {}", quote(&circuit));
     let _ = writeln!(text, "program {}", quote(&program));
@@ -46,11 +49,12 @@ pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
         return Err(broken(format!("format {format} is not the format {FORMAT} of this version")));
     }
     let mut open: Option<Draft> = None;
+    let mut roles = Roles::none();
     let mut ended = false;
     for line in lines {
         let mut line = line?;
         let word = line.word()?;
-        if matches!(word.as_str(), "table" | "view" | "circuit")
+        if matches!(word.as_str(), "table" | "view" | "role" | "circuit")
             && let Some(draft) = open.take()
         {
             catalog.insert(draft.finish(secret)?);
@@ -59,6 +63,8 @@ pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
             "next" => catalog.next = line.number()?,
             "table" => open = Some(Draft::new(TableKind::Table, &mut line)?),
             "view" => open = Some(Draft::new(TableKind::View, &mut line)?),
+            "role" => read_role(&mut roles, &mut line)?,
+            "right" => read_right(&mut roles, &mut line)?,
             "circuit" => catalog.circuit = parse_part::<Circuit>("circuit", &line.string()?)?,
             "program" => catalog.program = parse_part::<Program>("program", &line.string()?)?,
             "end" => ended = true,
@@ -71,6 +77,7 @@ pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
     if !ended {
         return Err(broken("it does not end"));
     }
+    catalog.roles = roles;
     verify(&catalog)?;
     Ok(catalog)
 }
@@ -92,12 +99,75 @@ fn print_relation(text: &mut String, relation: &Relation) {
     }
     print_numbers(text, "primary", def.primary_key.iter().copied());
     print_numbers(text, "key", def.schema.key.iter().copied());
-    let _ = writeln!(text, "created {}", relation.created);
+    let _ = writeln!(text, "created {} {}", relation.created, quote(&relation.owner));
     if let Some(view) = &relation.view {
         let _ = writeln!(text, "query {}", quote(&view.query));
         let _ = writeln!(text, "logical {}", quote(&view.logical));
         print_numbers(text, "sources", view.sources.iter().map(|id| id.0));
     }
+}
+
+fn print_roles(text: &mut String, roles: &Roles) {
+    for (name, role) in roles.iter() {
+        let _ = write!(text, "role {} limit {}", quote(name), role.connection_limit);
+        let flags = [("login", role.login), ("superuser", role.superuser), ("create-role", role.create_role)];
+        for (flag, _) in flags.into_iter().filter(|(_, on)| *on) {
+            let _ = write!(text, " {flag}");
+        }
+        for group in &role.member_of {
+            let _ = write!(text, " in {}", quote(group));
+        }
+        if let Some(verifier) = &role.verifier {
+            let _ = write!(text, " password {}", quote(verifier));
+        }
+        text.push('\n');
+    }
+    for (object, role, privileges) in roles.rights() {
+        let object = match object {
+            Object::Schema => 0,
+            Object::Relation(id) => id.0,
+        };
+        let _ = write!(text, "right {object} {}", quote(role.unwrap_or_default()));
+        for name in privileges.names() {
+            let _ = write!(text, " {name}");
+        }
+        text.push('\n');
+    }
+}
+
+fn read_role(roles: &mut Roles, line: &mut Line) -> Result<()> {
+    let name = line.string()?;
+    let mut role = Role::new();
+    while !line.is_empty() {
+        match line.word()?.as_str() {
+            "limit" => role.connection_limit = line.number()?,
+            "login" => role.login = true,
+            "superuser" => role.superuser = true,
+            "create-role" => role.create_role = true,
+            "in" => role.member_of.extend([line.string()?]),
+            "password" => role.verifier = Some(line.string()?),
+            other => return Err(broken(format!("unknown property {other} of a role"))),
+        }
+    }
+    roles.restore(name, role);
+    Ok(())
+}
+
+/// Collection 0, which no relation has, stands for the schema, and the empty name for everybody.
+fn read_right(roles: &mut Roles, line: &mut Line) -> Result<()> {
+    let object = match line.number()? {
+        0 => Object::Schema,
+        id => Object::Relation(CollectionId(id)),
+    };
+    let role = Some(line.string()?).filter(|name| !name.is_empty());
+    let mut privileges = Privileges::NONE;
+    while !line.is_empty() {
+        let name = line.word()?;
+        let one = Privileges::named(&name).ok_or_else(|| broken(format!("unknown right {name}")))?;
+        privileges = privileges.and(one);
+    }
+    roles.grant(object, role, privileges);
+    Ok(())
 }
 
 fn print_numbers(text: &mut String, word: &str, numbers: impl Iterator<Item = u32>) {
@@ -117,6 +187,13 @@ where
 
 /// What the rest of the engine takes for granted of a catalog that was read.
 fn verify(catalog: &Catalog) -> Result<()> {
+    if !catalog.roles.is_superuser(FIRST) {
+        return Err(broken(format!("the role {FIRST} is missing")));
+    }
+    let roles = |relation: &Relation| catalog.roles.get(&relation.owner).is_some();
+    if let Some(orphan) = catalog.stored().find(|relation| !roles(relation)) {
+        return Err(broken(format!("{} belongs to nobody", orphan.name())));
+    }
     catalog.circuit.verify().map_err(|error| broken(format!("circuit: {error}")))?;
     catalog.program.verify().map_err(|error| broken(format!("program: {error}")))?;
     for relation in catalog.stored() {
@@ -141,6 +218,7 @@ fn verify(catalog: &Catalog) -> Result<()> {
 struct Draft {
     def: TableDef,
     created: u64,
+    owner: String,
     view: Option<View>,
 }
 
@@ -155,7 +233,7 @@ impl Draft {
             sources: Vec::new(),
         });
         let def = TableDef { id, name, kind, columns: Vec::new(), primary_key: Vec::new(), schema };
-        Ok(Draft { def, created: 0, view })
+        Ok(Draft { def, created: 0, owner: String::new(), view })
     }
 
     fn read(&mut self, word: &str, line: &mut Line) -> Result<()> {
@@ -167,7 +245,7 @@ impl Draft {
             }
             ("primary", _) => self.def.primary_key = line.numbers()?,
             ("key", _) => self.def.schema.key = line.numbers()?,
-            ("created", _) => self.created = line.number()?,
+            ("created", _) => (self.created, self.owner) = (line.number()?, line.string()?),
             ("query", Some(view)) => view.query = line.string()?,
             ("logical", Some(view)) => view.logical = line.string()?,
             ("sources", Some(view)) => view.sources = line.numbers()?.into_iter().map(CollectionId).collect(),
@@ -182,7 +260,7 @@ impl Draft {
         if keys.any(|&column| column >= columns) {
             return Err(broken(format!("{} has a key column that does not exist", self.def.name)));
         }
-        Ok(Relation::new(self.def, self.view, secret).created_at(self.created))
+        Ok(Relation::new(self.def, self.view, secret).made(self.created, self.owner))
     }
 }
 

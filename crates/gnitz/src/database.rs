@@ -7,13 +7,15 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use sql::Planner;
+use sql::{Planner, SqlError, SqlState};
 use storage::{Fs, MemFs, Options, RealFs, Recovered, Store, Sync};
 
 use crate::catalog_text;
 use crate::engine::{Engine, Parts};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
+use crate::role::FIRST;
+use crate::scram::Verifier;
 use crate::session::Session;
 use crate::subscribe::{Start, Subscription};
 use crate::sync::lock;
@@ -45,9 +47,50 @@ impl Database {
         Builder::default()
     }
 
-    /// A session: where statements run. Sessions are independent; each may be used from its own thread.
+    /// A session: where statements run. Sessions are independent; each may be used from its own thread. It may do
+    /// everything: whoever has the files has the database.
     pub fn session(&self) -> Session {
-        Session::new(Arc::clone(&self.handle))
+        Session::new(Arc::clone(&self.handle), Arc::from(FIRST))
+    }
+
+    /// A session of a role that may log in, whoever asks: the caller has made sure that it is who it says.
+    pub fn session_as(&self, role: &str) -> Result<Session> {
+        let version = self.handle.engine.published()?;
+        match version.compiled.catalog.roles.get(role) {
+            Some(known) if known.login => Ok(Session::new(Arc::clone(&self.handle), Arc::from(role))),
+            Some(_) => Err(unauthorized(format!("role \"{role}\" is not permitted to log in"))),
+            None => Err(unauthorized(format!("role \"{role}\" does not exist"))),
+        }
+    }
+
+    /// A session of a role that proves itself with its password.
+    pub fn login(&self, role: &str, password: &str) -> Result<Session> {
+        let accepted = self.verifier(role)?.is_some_and(|verifier| verifier.accepts(password));
+        if accepted {
+            return self.session_as(role);
+        }
+        let message = format!("password authentication failed for user \"{role}\"");
+        Err(SqlError::new(SqlState::InvalidPassword, message).into())
+    }
+
+    /// What is kept of a role's password; `None` without the role, or without a password.
+    pub fn verifier(&self, role: &str) -> Result<Option<Verifier>> {
+        let version = self.handle.engine.published()?;
+        let role = version.compiled.catalog.roles.get(role);
+        Ok(role.and_then(|role| Verifier::parse(role.verifier.as_deref()?)))
+    }
+
+    /// How many sessions of a role there may be at once; `None` for any number.
+    pub fn connection_limit(&self, role: &str) -> Result<Option<u32>> {
+        let version = self.handle.engine.published()?;
+        let role = version.compiled.catalog.roles.get(role);
+        Ok(role.and_then(|role| u32::try_from(role.connection_limit).ok()))
+    }
+
+    /// Whether some role has a password: until then nobody can prove who they are.
+    pub fn has_passwords(&self) -> Result<bool> {
+        let version = self.handle.engine.published()?;
+        Ok(version.compiled.catalog.roles.iter().any(|(_, role)| role.verifier.is_some()))
     }
 
     /// The changes of a table or view from now on, after its contents.
@@ -146,6 +189,10 @@ impl Builder {
         let engine = Engine::new(Parts { store, planner, background: self.background, version });
         Ok(Database { handle: Arc::new(Handle::start(engine)?) })
     }
+}
+
+fn unauthorized(message: String) -> Error {
+    SqlError::new(SqlState::InvalidAuthorization, message).into()
 }
 
 fn planner() -> Result<Arc<Planner>> {

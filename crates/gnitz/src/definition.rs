@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use sql::ddl::TableDraft;
-use sql::statement::{CreateView, Drop};
+use sql::statement::{CreateView, Drop, Privileges, RoleChange};
 use sql::{ColumnDef, Planner, SqlError, SqlState, TableDef, TableKind};
 use storage::State;
 
@@ -20,13 +20,24 @@ use crate::view;
 /// A change of the catalog, as data: a transaction keeps those it made, and makes them again on the newest version
 /// when it commits.
 #[derive(Clone, Debug)]
-pub(crate) enum Definition {
+pub(crate) struct Definition {
+    /// The role that asks for it.
+    pub(crate) by: Arc<str>,
+    /// What is to be changed.
+    pub(crate) what: Change,
+}
+
+/// What is changed of the catalog.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
     /// `CREATE TABLE`
     Table(TableDraft),
     /// `CREATE MATERIALIZED VIEW`
     View(Box<CreateView>),
     /// `DROP TABLE`, `DROP MATERIALIZED VIEW`
     Drop(Drop),
+    /// `CREATE ROLE`, `GRANT` and their kin; passwords are verifiers already.
+    Roles(RoleChange),
 }
 
 /// What a changed catalog is, with the state that goes with it; nothing, if there was nothing to do.
@@ -40,15 +51,33 @@ impl Definition {
         base: &Arc<Version>,
         (epoch, cancel): (u64, &AtomicBool),
     ) -> Redefined {
-        match self {
-            Definition::Table(draft) => create_table(planner, base, draft, epoch),
-            Definition::View(create) => view::create(planner, base, create, (epoch, cancel)),
-            Definition::Drop(drop) => drop_relations(planner, base, drop),
+        let by = self.by.as_ref();
+        let catalog = &base.compiled.catalog;
+        match &self.what {
+            Change::Table(draft) => {
+                catalog.permit_in_schema(by, Privileges::CREATE)?;
+                create_table(planner, base, draft, (epoch, by))
+            }
+            Change::View(create) => {
+                catalog.permit_in_schema(by, Privileges::CREATE)?;
+                view::create(planner, base, create, (epoch, by, cancel))
+            }
+            Change::Drop(drop) => drop_relations(planner, base, drop, by),
+            Change::Roles(change) => {
+                let mut catalog = catalog.clone();
+                catalog.change_roles(change, by)?;
+                Ok(Some((Compiled::new(catalog, planner.functions())?, base.state.clone())))
+            }
         }
     }
 }
 
-fn create_table(planner: &Planner, base: &Version, draft: &TableDraft, epoch: u64) -> Redefined {
+fn create_table(
+    planner: &Planner,
+    base: &Version,
+    draft: &TableDraft,
+    (epoch, by): (u64, &str),
+) -> Redefined {
     if exists(&base.compiled.catalog, &draft.name, draft.if_not_exists)? {
         return Ok(None);
     }
@@ -58,12 +87,12 @@ fn create_table(planner: &Planner, base: &Version, draft: &TableDraft, epoch: u6
     state.insert(id, fingerprint(&draft.schema))?;
     let TableDraft { name, columns, primary_key, schema, .. } = draft.clone();
     let def = TableDef { id, name, kind: TableKind::Table, columns, primary_key, schema };
-    catalog.insert(Relation::new(def, None, catalog.secret).created_at(epoch));
+    catalog.insert(Relation::new(def, None, catalog.secret).made(epoch, by));
     Ok(Some((Compiled::new(catalog, planner.functions())?, state)))
 }
 
 /// Drops tables or views, and with CASCADE what depends on them.
-fn drop_relations(planner: &Planner, base: &Version, drop: &Drop) -> Redefined {
+fn drop_relations(planner: &Planner, base: &Version, drop: &Drop, by: &str) -> Redefined {
     let mut catalog = base.compiled.catalog.clone();
     let mut state = base.state.clone();
     let targets = targets(&catalog, drop)?;
@@ -71,6 +100,7 @@ fn drop_relations(planner: &Planner, base: &Version, drop: &Drop) -> Redefined {
         return Ok(None);
     }
     for relation in targets {
+        catalog.permit_owner(by, &relation)?;
         for freed in catalog.remove(&relation) {
             state.remove(freed);
         }

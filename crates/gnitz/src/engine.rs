@@ -9,20 +9,23 @@
 //! Everything before the log record is pure. A step that fails, a key that exists, a row someone else changed:
 //! each leaves the head as it was.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use arc_swap::ArcSwap;
-use sql::{Planner, TableKind};
+use sql::sqlparser::ast::Query;
+use sql::{Planner, SqlError, TableKind};
 use storage::{Lsn, State, Store};
 use zset::{Batch, CollectionId, Deltas};
 
 use crate::apply;
 use crate::error::{Error, Result};
+use crate::live::Live;
+use crate::queue::{Queue, Unread};
 use crate::relation::Relation;
 use crate::rewind;
-use crate::subscribe::{Queue, Start, Subscription};
+use crate::subscribe::{Start, Subscription};
 use crate::sync::{Alarm, lock};
 use crate::version::{Compiled, Version};
 
@@ -62,7 +65,15 @@ pub(crate) struct Parts {
 #[derive(Default)]
 struct Publisher {
     pending: VecDeque<Pending>,
-    subscribers: Vec<(CollectionId, Weak<Queue>)>,
+    subscribers: Vec<Follower>,
+}
+
+/// Who wants to be told of changes, and of which.
+struct Follower {
+    collections: BTreeSet<CollectionId>,
+    /// Whether the version is wanted with them.
+    versions: bool,
+    queue: Weak<Queue>,
 }
 
 struct Pending {
@@ -118,7 +129,7 @@ impl Engine {
 
     /// Begins a subscription. Between the version it begins at and the first change it is told no commit is lost.
     pub(crate) fn subscribe(&self, name: &str, start: Start) -> Result<Subscription> {
-        let (version, relation, queue) = self.follow(name)?;
+        let (version, relation, queue) = self.follow_relation(name)?;
         let epoch = version.state.epoch;
         let first = match start {
             Start::Contents => Some(version.runs(relation.id())?.to_vec()),
@@ -129,8 +140,34 @@ impl Engine {
         Ok(Subscription::new(relation, epoch, first, queue))
     }
 
+    /// Begins a subscription of a query that names these relations.
+    pub(crate) fn subscribe_query(
+        &self,
+        query: &Query,
+        relations: &[String],
+        start: Start,
+        cancel: &AtomicBool,
+    ) -> Result<Subscription> {
+        if matches!(start, Start::After(_)) {
+            let refusal = SqlError::unsupported("AS OF EPOCH of a query");
+            return Err(refusal.with_hint("make a materialized view of it, which can be resumed").into());
+        }
+        // The queue first, so that nothing is missed that is committed while the query is answered.
+        let (version, queue) = {
+            let mut publisher = lock(&self.publisher);
+            let version = self.published()?;
+            let known = relations.iter().filter_map(|name| version.compiled.catalog.get(name));
+            let stored = known.filter(|relation| relation.def.kind != TableKind::System);
+            let queue = publisher.follow(stored.map(|r| r.id()).collect(), true, version.state.epoch);
+            (version, queue)
+        };
+        let live = Live::start(&self.planner, &version, query, cancel)?;
+        let first = (start == Start::Contents).then(|| live.runs()).transpose()?;
+        Ok(Subscription::of_query(live, version.state.epoch, first, queue))
+    }
+
     /// A queue that is told every change of the relation after this version.
-    fn follow(&self, name: &str) -> Result<(Arc<Version>, Arc<Relation>, Arc<Queue>)> {
+    fn follow_relation(&self, name: &str) -> Result<(Arc<Version>, Arc<Relation>, Arc<Queue>)> {
         let mut publisher = lock(&self.publisher);
         let version = self.published()?;
         let relation = version.compiled.catalog.get(name);
@@ -142,8 +179,7 @@ impl Engine {
             });
         }
         let relation = Arc::clone(relation);
-        let queue = Arc::new(Queue::new(version.state.epoch));
-        publisher.subscribers.push((relation.id(), Arc::downgrade(&queue)));
+        let queue = publisher.follow(BTreeSet::from([relation.id()]), false, version.state.epoch);
         Ok((version, relation, queue))
     }
 
@@ -164,8 +200,8 @@ impl Engine {
     /// Refuses everything from now on, and ends subscriptions.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        for (_, queue) in lock(&self.publisher).subscribers.drain(..) {
-            queue.upgrade().iter().for_each(|queue| queue.end());
+        for follower in lock(&self.publisher).subscribers.drain(..) {
+            follower.queue.upgrade().iter().for_each(|queue| queue.end());
         }
     }
 
@@ -186,17 +222,34 @@ impl Engine {
 
 impl Publisher {
     /// Pushes a version's changes to those who want them, and forgets those who are gone.
-    fn tell(&mut self, version: &Version, deltas: &Deltas) {
-        self.subscribers.retain(|(id, queue)| {
-            let Some(queue) = queue.upgrade() else { return false };
-            let exists = version.compiled.catalog.by_id(*id).is_some();
-            match deltas.get(id).filter(|delta| !delta.is_empty()) {
-                _ if !exists => queue.end(),
-                Some(delta) => queue.push(version.state.epoch, delta.clone()),
-                None => queue.pass(version.state.epoch),
+    fn tell(&mut self, version: &Arc<Version>, deltas: &Deltas) {
+        let epoch = version.state.epoch;
+        self.subscribers.retain(|follower| {
+            let Some(queue) = follower.queue.upgrade() else { return false };
+            let exists = |id: &CollectionId| version.compiled.catalog.by_id(*id).is_some();
+            if !follower.collections.iter().all(exists) {
+                queue.end();
+                return false;
             }
-            exists
+            let of = |&id: &CollectionId| Some((id, deltas.get(&id)?.clone()));
+            let changes: Deltas =
+                follower.collections.iter().filter_map(of).filter(|(_, change)| !change.is_empty()).collect();
+            match changes.is_empty() {
+                true => queue.pass(epoch),
+                false => {
+                    let version = follower.versions.then(|| Arc::clone(version));
+                    queue.push(Unread { epoch, changes, version });
+                }
+            }
+            true
         });
+    }
+
+    /// A queue for the changes of these collections after an epoch.
+    fn follow(&mut self, collections: BTreeSet<CollectionId>, versions: bool, epoch: u64) -> Arc<Queue> {
+        let queue = Arc::new(Queue::new(epoch));
+        self.subscribers.push(Follower { collections, versions, queue: Arc::downgrade(&queue) });
+        queue
     }
 }
 

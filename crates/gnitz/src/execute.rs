@@ -9,22 +9,23 @@ use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use sql::Prepared as PreparedQuery;
 use sql::sqlparser::ast::Query;
-use sql::statement::{CopyFrom, CopySource, CopyTo, Explain, Statement, parse_one};
+use sql::statement::{CopyFrom, CopySource, CopyTo, Explain, Need, Privileges, Statement, parse_one};
 use sql::{Env, PointQuery, PreparedDml, TableKind, ddl, explain, types};
 use zset::{Datum, Type};
 
 use crate::appender::flush;
 use crate::clock;
-use crate::definition::Definition;
+use crate::definition::Change;
 use crate::error::{Error, Result};
 use crate::mode::Core;
 use crate::outcome::{Outcome, QueryResult, Value};
 use crate::rows::Gather;
 use crate::snapshot::Snapshot;
+use crate::subscribe::{Feed, Start};
 use crate::sync::lock;
 use crate::transaction::Work;
 use crate::version::Compiled;
-use crate::{check, copy};
+use crate::{check, copy, scram, subscribe};
 
 /// What `SHOW TABLES` means.
 const SHOW_TABLES: &str = "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name";
@@ -34,6 +35,8 @@ pub(crate) struct Prepared {
     statement: Statement,
     /// The relations it names.
     relations: Vec<String>,
+    /// The rights it takes.
+    needs: Vec<Need>,
     plan: Mutex<Option<Arc<Plan>>>,
 }
 
@@ -55,8 +58,8 @@ enum PlanKind {
 impl Prepared {
     /// A statement without a plan yet.
     pub(crate) fn new(statement: Statement) -> Prepared {
-        let relations = statement.relations();
-        Prepared { statement, relations, plan: Mutex::new(None) }
+        let (relations, needs) = (statement.relations(), statement.needs());
+        Prepared { statement, relations, needs, plan: Mutex::new(None) }
     }
 
     /// Whether its outcome is rows.
@@ -91,10 +94,14 @@ impl Prepared {
             }
             Statement::CreateTable(create) => {
                 let draft = ddl::create_table(&core.engine().planner, create)?;
-                core.define(Definition::Table(draft)).map(done)
+                core.define(Change::Table(draft)).map(done)
             }
-            Statement::CreateView(create) => core.define(Definition::View(create.clone())).map(done),
-            Statement::Drop(drop) => core.define(Definition::Drop(drop.clone())).map(done),
+            Statement::CreateView(create) => {
+                core.read(|work| work.base().compiled.catalog.permit(core.role(), &self.needs))?;
+                core.define(Change::View(create.clone())).map(done)
+            }
+            Statement::Drop(drop) => core.define(Change::Drop(drop.clone())).map(done),
+            Statement::Role(change) => core.define(Change::Roles(scram::hide(change)?)).map(done),
             Statement::Begin => core.begin().map(done),
             Statement::Commit => {
                 core.commit().map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })
@@ -105,6 +112,7 @@ impl Prepared {
             }
             Statement::Check { view } => core
                 .read(|work| {
+                    work.base().compiled.catalog.permit(core.role(), &self.needs)?;
                     let snapshot = Arc::new(work.snapshot(true, core.cancel())?);
                     check::check(&core.engine().planner, &snapshot, view, core.cancel())
                 })
@@ -117,8 +125,24 @@ impl Prepared {
                 };
                 core.read(|work| self.query(core, work, &query, &[])).map(Outcome::Rows)
             }
+            Statement::Subscribe(_) => Err(Error::Usage {
+                message: "SUBSCRIBE never ends, so it cannot be run like this: use Statement::subscribe"
+                    .to_string(),
+            }),
             Statement::Set { .. } => core.read(|_| Ok(())).map(done),
         }
+    }
+
+    /// Begins what a `SUBSCRIBE` asks for; `None` for any other statement.
+    pub(crate) fn subscribe(&self, core: &Core) -> Result<Option<Feed>> {
+        let Statement::Subscribe(asked) = &self.statement else { return Ok(None) };
+        let start = match (asked.as_of, asked.snapshot) {
+            (Some(epoch), _) => Start::After(epoch),
+            (None, true) => Start::Contents,
+            (None, false) => Start::Now,
+        };
+        let subscription = subscribe::begin(core, &self.statement, start)?;
+        Ok(Some(Feed { subscription, progress: asked.progress }))
     }
 
     fn query(&self, core: &Core, work: &mut Work, query: &Query, params: &[Value]) -> Result<QueryResult> {
@@ -171,6 +195,7 @@ impl Prepared {
     /// What the statement reads: views follow the transaction's own changes if it names one.
     fn snapshot(&self, core: &Core, work: &mut Work) -> Result<Arc<Snapshot>> {
         let catalog = &work.base().compiled.catalog;
+        catalog.permit(core.role(), &self.needs)?;
         let is_view = |name: &String| catalog.get(name).is_some_and(|r| r.def.kind != TableKind::Table);
         let views = self.relations.iter().any(is_view);
         let snapshot = work.snapshot(views, core.cancel())?;
@@ -191,6 +216,7 @@ impl Prepared {
     }
 
     fn copy_to(&self, core: &Core, work: &mut Work, copy: &CopyTo) -> Result<Outcome> {
+        work.base().compiled.catalog.permit_files(core.role())?;
         let snapshot = self.snapshot(core, work)?;
         let rows = match &copy.source {
             CopySource::Table { name, columns } => {
@@ -242,12 +268,15 @@ pub(crate) fn gather(core: &Core, table: &str, columns: &[String]) -> Result<Gat
         if relation.def.kind != TableKind::Table {
             return Err(Error::WrongKind { name: table.to_string(), expected: "a table" });
         }
+        let need = Need { relation: table.to_string(), privileges: Privileges::INSERT };
+        work.base().compiled.catalog.permit(core.role(), &[need])?;
         let snapshot = Snapshot::new(Arc::clone(work.base()));
         Gather::new(&core.engine().planner, snapshot, relation, columns)
     })
 }
 
 fn copy_from(core: &Core, copy: &CopyFrom) -> Result<Outcome> {
+    core.read(|work| work.base().compiled.catalog.permit_files(core.role()))?;
     let empty = gather(core, &copy.table, &copy.columns)?;
     // Reading the file is part of the transaction, so a bad line fails it; outside of one nobody waits for it.
     let mut gathered = core.read(|_| copy::read(copy, empty, core.cancel(), core.copied_bytes()))?;

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::definition::Definition;
+use crate::definition::{Change, Definition};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
@@ -21,6 +21,7 @@ pub(crate) struct Core {
     cancel: Arc<AtomicBool>,
     copied_bytes: Arc<AtomicU64>,
     mode: Mutex<Mode>,
+    role: Arc<str>,
 }
 
 /// Where a session stands between two statements.
@@ -46,8 +47,9 @@ pub enum Status {
 
 impl Core {
     /// A session without a transaction.
-    pub(crate) fn new(handle: Arc<Handle>) -> Core {
-        Core { handle, cancel: Arc::default(), copied_bytes: Arc::default(), mode: Mutex::new(Mode::Auto) }
+    pub(crate) fn new(handle: Arc<Handle>, role: Arc<str>) -> Core {
+        let mode = Mutex::new(Mode::Auto);
+        Core { handle, cancel: Arc::default(), copied_bytes: Arc::default(), mode, role }
     }
 
     /// The engine below.
@@ -116,8 +118,14 @@ impl Core {
         Ok(answer)
     }
 
+    /// The role that the session acts as.
+    pub(crate) fn role(&self) -> &Arc<str> {
+        &self.role
+    }
+
     /// Changes the catalog: at once, or as a part of the open transaction.
-    pub(crate) fn define(&self, definition: Definition) -> Result<()> {
+    pub(crate) fn define(&self, what: Change) -> Result<()> {
+        let definition = Definition { by: Arc::clone(&self.role), what };
         let mut mode = lock(&self.mode);
         if !matches!(*mode, Mode::Auto) {
             let planner = &self.engine().planner;

@@ -8,6 +8,7 @@ use sql::{TableDef, TableKind, types};
 use zset::{Batch, CollectionId, Datum, Layout, Schema, Secret, Vector};
 
 use crate::error::Result;
+use crate::role::FIRST;
 
 /// A table, a view or a system table.
 pub(crate) struct Relation {
@@ -17,6 +18,8 @@ pub(crate) struct Relation {
     pub(crate) layout: Layout,
     /// The epoch that first had it.
     pub(crate) created: u64,
+    /// The role that may do everything with it.
+    pub(crate) owner: String,
     /// What a view answers; `None` for others.
     pub(crate) view: Option<View>,
 }
@@ -36,12 +39,12 @@ impl Relation {
     /// Compiles the layout of a definition.
     pub(crate) fn new(def: TableDef, view: Option<View>, secret: Secret) -> Relation {
         let layout = Layout::new(&def.schema, secret);
-        Relation { def: Arc::new(def), layout, created: 0, view }
+        Relation { def: Arc::new(def), layout, created: 0, owner: FIRST.to_string(), view }
     }
 
-    /// The same relation, made by this epoch.
-    pub(crate) fn created_at(self, epoch: u64) -> Relation {
-        Relation { created: epoch, ..self }
+    /// The same relation, made in this epoch by this role.
+    pub(crate) fn made(self, epoch: u64, owner: impl Into<String>) -> Relation {
+        Relation { created: epoch, owner: owner.into(), ..self }
     }
 
     /// Its collection.

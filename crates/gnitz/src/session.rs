@@ -11,6 +11,7 @@ use crate::execute::{self, Prepared};
 use crate::handle::Handle;
 use crate::mode::{Core, Status};
 use crate::outcome::{Outcome, QueryResult, Value};
+use crate::subscribe::{self, Feed, Start, Subscription};
 
 /// Where statements run. Several threads may call it, but they share its one transaction: give each its own.
 pub struct Session {
@@ -18,8 +19,8 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(handle: Arc<Handle>) -> Session {
-        Session { core: Arc::new(Core::new(handle)) }
+    pub(crate) fn new(handle: Arc<Handle>, role: Arc<str>) -> Session {
+        Session { core: Arc::new(Core::new(handle, role)) }
     }
 
     pub(crate) fn core(&self) -> &Core {
@@ -54,6 +55,24 @@ impl Session {
     pub fn prepare(&self, sql: &str) -> Result<Statement> {
         let prepared = Prepared::new(statement::parse_one(sql)?);
         Ok(Statement { core: Arc::clone(&self.core), prepared })
+    }
+
+    /// Follows a query that no view keeps: its answer, then how each commit changes it. The query must be one that a
+    /// view could have; its state belongs to the subscription. It cannot begin after an earlier epoch.
+    pub fn subscribe_query(&self, sql: &str, start: Start) -> Result<Subscription> {
+        let parsed = statement::parse_one(sql)?;
+        if !matches!(parsed, sql::Statement::Query(_)) {
+            return Err(Error::Usage {
+                message: format!("{} cannot be followed: a query can", parsed.name()),
+            });
+        }
+        subscribe::begin(&self.core, &parsed, start)
+    }
+
+    /// Follows a table or view: as [`Database::subscribe_from`](crate::Database::subscribe_from), if the session's role
+    /// may read it.
+    pub fn subscribe(&self, name: &str, start: Start) -> Result<Subscription> {
+        subscribe::begin_named(&self.core, name, start)
     }
 
     /// Begins a transaction.
@@ -99,6 +118,11 @@ impl Statement {
     /// Runs it with these values for `$1`, `$2`, …
     pub fn execute(&self, params: &[Value]) -> Result<Outcome> {
         self.prepared.run(&self.core, params)
+    }
+
+    /// Begins what a `SUBSCRIBE` statement asks for; `None` if it is another statement.
+    pub fn subscribe(&self) -> Result<Option<Feed>> {
+        self.prepared.subscribe(&self.core)
     }
 
     /// As [`Statement::execute`], for a statement that answers rows; any other is refused and does not run.

@@ -33,31 +33,31 @@ pub(crate) fn create(
     planner: &Arc<Planner>,
     base: &Arc<Version>,
     create: &CreateView,
-    (epoch, cancel): (u64, &AtomicBool),
+    (epoch, by, cancel): (u64, &str, &AtomicBool),
 ) -> Redefined {
     if definition::exists(&base.compiled.catalog, &create.name, create.if_not_exists)? {
         return Ok(None);
     }
     let mut catalog = base.compiled.catalog.clone();
-    let new = define(planner, base, &mut catalog, (create, epoch))?;
+    let new = define(planner, base, &mut catalog, (create, epoch, by))?;
     let compiled = Compiled::new(catalog, planner.functions())?;
     let state = fill(planner, base, &compiled, &new, cancel)?;
     Ok(Some((compiled, state)))
 }
 
 /// What a new view added to the circuit.
-struct New {
+pub(crate) struct New {
     view: CollectionId,
     /// The collections to fill, with the fingerprints of their schemas.
     collections: BTreeMap<CollectionId, u64>,
 }
 
 /// Plans the query and adds the view to the catalog.
-fn define(
+pub(crate) fn define(
     planner: &Arc<Planner>,
     head: &Arc<Version>,
     catalog: &mut Catalog,
-    (create, epoch): (&CreateView, u64),
+    (create, epoch, by): (&CreateView, u64, &str),
 ) -> Result<New> {
     let snapshot: Arc<dyn sql::Snapshot> = Arc::new(Snapshot::new(Arc::clone(head)));
     let plan = planner.plan_view(&snapshot, &create.query)?;
@@ -71,7 +71,7 @@ fn define(
     catalog.lower()?;
     let def = view_def(id, create, columns, schema);
     let view = View { query: create.query.to_string(), logical: plan.logical, sources };
-    catalog.insert(Relation::new(def, Some(view), catalog.secret).created_at(epoch));
+    catalog.insert(Relation::new(def, Some(view), catalog.secret).made(epoch, by));
     let collections = absorbed.new_collections.iter().map(|(id, _, schema)| (*id, fingerprint(schema)));
     Ok(New { view: id, collections: collections.collect() })
 }
@@ -112,7 +112,7 @@ fn internal(message: &str) -> Error {
 }
 
 /// The head's state with the new collections filled.
-fn fill(
+pub(crate) fn fill(
     planner: &Planner,
     head: &Version,
     compiled: &Compiled,

@@ -97,6 +97,18 @@ sql_states! {
     NoActiveTransaction = "25P01",
     /// A statement in a transaction that has failed before.
     FailedTransaction = "25P02",
+    /// A privilege that its object does not have.
+    InvalidGrant = "0LP01",
+    /// Nobody of this name may log in.
+    InvalidAuthorization = "28000",
+    /// The password is wrong.
+    InvalidPassword = "28P01",
+    /// The role may not do this.
+    InsufficientPrivilege = "42501",
+    /// There is an object of this name.
+    DuplicateObject = "42710",
+    /// No schema of this name.
+    UndefinedSchema = "3F000",
     /// An object that others depend on.
     DependentObjects = "2BP01",
     /// A commit that met a concurrent change.

@@ -19,10 +19,16 @@ use crate::names;
 use crate::split::{self, Piece};
 
 mod copy;
+mod needs;
+mod roles;
 mod settings;
+mod subscribe;
 mod translate;
 
 pub use copy::{CopyFrom, CopySource, CopyTo, Csv};
+pub use needs::Need;
+pub use roles::{GrantTarget, Privileges, Rights, RoleChange, RoleOptions};
+pub use subscribe::{Followed, Subscribe};
 
 /// One statement of a text.
 #[derive(Clone, Debug)]
@@ -69,6 +75,10 @@ pub enum Statement {
     CopyFrom(CopyFrom),
     /// `COPY … TO 'file'`
     CopyTo(Box<CopyTo>),
+    /// `CREATE ROLE`, `GRANT` and their kin
+    Role(RoleChange),
+    /// `SUBSCRIBE`
+    Subscribe(Box<Subscribe>),
     /// `SHOW TABLES`
     ShowTables,
     /// `SET` of a client's setting to the one value it has here: changes nothing.
@@ -133,6 +143,14 @@ impl Statement {
             Statement::Explain(_) => "EXPLAIN",
             Statement::Check { .. } => "CHECK MATERIALIZED VIEW",
             Statement::CopyFrom(_) | Statement::CopyTo(_) => "COPY",
+            Statement::Role(RoleChange::Create { .. }) => "CREATE ROLE",
+            Statement::Role(RoleChange::Alter { .. } | RoleChange::Rename { .. }) => "ALTER ROLE",
+            Statement::Role(RoleChange::Drop { .. }) => "DROP ROLE",
+            Statement::Role(RoleChange::Rights(Rights { grant, .. })) if *grant => "GRANT",
+            Statement::Role(RoleChange::Rights(_)) => "REVOKE",
+            Statement::Role(RoleChange::Membership { grant: true, .. }) => "GRANT ROLE",
+            Statement::Role(RoleChange::Membership { .. }) => "REVOKE ROLE",
+            Statement::Subscribe(_) => "SUBSCRIBE",
             Statement::ShowTables => "SHOW TABLES",
             Statement::Set { .. } => "SET",
         }
@@ -156,6 +174,10 @@ impl Statement {
             Statement::CopyTo(copy) => match &copy.source {
                 CopySource::Table { name, .. } => return vec![name.clone()],
                 CopySource::Query(query) => ast::visit_relations(query.as_ref(), &mut note),
+            },
+            Statement::Subscribe(subscribe) => match &subscribe.followed {
+                Followed::Relation(name) => return vec![name.clone()],
+                Followed::Query(query) => ast::visit_relations(query.as_ref(), &mut note),
             },
             Statement::Explain(Explain::Statement(inner)) => return inner.relations(),
             Statement::Check { view } | Statement::Explain(Explain::View(view)) => return vec![view.clone()],
@@ -214,16 +236,22 @@ fn parse_piece(piece: Piece) -> Result<Statement, SqlError> {
     };
     match keyword(0).as_str() {
         "CHECK" => check(piece.tokens),
+        "SUBSCRIBE" => subscribe::subscribe(piece.tokens).map(subscribe::Subscribe::statement),
         "EXPLAIN" => {
             let named = keyword(1) == "MATERIALIZED" || words.len() == 2;
             explain(piece, named).map(Statement::Explain)
         }
         "ABORT" if words.len() == 1 => Ok(Statement::Rollback),
+        "GRANT" | "REVOKE" if let Some(change) = roles::membership(parser(piece.tokens.clone())) => {
+            change.map(Statement::Role)
+        }
         _ => {
-            let mut parser = parser(piece.tokens);
+            let mut tokens = piece.tokens;
+            let user = roles::user_is_role(&mut tokens);
+            let mut parser = parser(tokens);
             let statement = parser.parse_statement()?;
             expect_end(&mut parser)?;
-            translate::statement(statement)
+            translate::statement(statement, user)
         }
     }
 }

@@ -5,6 +5,7 @@ mod concurrent;
 mod definitions;
 mod errors;
 mod recovery;
+mod roles;
 mod sql;
 mod subscribe;
 mod transactions;

@@ -108,3 +108,74 @@ fn nesting_has_a_limit() {
     let deep = format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000));
     assert_eq!(refused(&deep).0, "54000");
 }
+
+#[test]
+fn subscribe_is_read_from_its_tokens() {
+    let read = |text: &str| match parse_one(text) {
+        Ok(Statement::Subscribe(subscribe)) => {
+            let what = match &subscribe.followed {
+                Followed::Relation(name) => name.clone(),
+                Followed::Query(query) => query.to_string(),
+            };
+            format!("{what} {} {} {:?}", subscribe.snapshot, subscribe.progress, subscribe.as_of)
+        }
+        Ok(other) => other.name().to_string(),
+        Err(error) => format!("{} {}", error.sqlstate(), error.message),
+    };
+    assert_eq!(read("SUBSCRIBE v"), "v true false None");
+    assert_eq!(read("subscribe to public.\"V\" with (progress)"), "V true true None");
+    assert_eq!(read("SUBSCRIBE TO v WITH (SNAPSHOT = FALSE, PROGRESS TRUE)"), "v false true None");
+    assert_eq!(read("SUBSCRIBE v AS OF EPOCH 17;"), "v false false Some(17)");
+    assert_eq!(read("SUBSCRIBE (SELECT a FROM t) WITH (PROGRESS)"), "(SELECT a FROM t) true true None");
+    assert!(read("SUBSCRIBE v WITH (SNAPSHOT) AS OF EPOCH 1").starts_with("42601 a subscription begins"));
+    assert!(read("SUBSCRIBE v WITH (speed)").starts_with("42601 SUBSCRIBE has no option"));
+    assert!(read("SUBSCRIBE v AS OF EPOCH x").starts_with("42601 an epoch"));
+    assert!(read("SUBSCRIBE").starts_with("42601"));
+}
+
+#[test]
+fn users_are_roles_that_log_in() {
+    let role = |text: &str| match parse_one(text) {
+        Ok(Statement::Role(change)) => change,
+        other => panic!("{text}: {other:?}"),
+    };
+    let RoleChange::Create { names, options, member_of, .. } =
+        role("CREATE USER \"Ann\" IN ROLE a PASSWORD 'it''s'")
+    else {
+        panic!("not a new role");
+    };
+    assert_eq!((names, member_of), (vec!["Ann".to_string()], vec!["a".to_string()]));
+    assert_eq!((options.login, options.password.clone()), (Some(true), Some(Some("it's".to_string()))));
+    assert!(!format!("{options:?}").contains("it's"));
+    assert!(
+        matches!(role("DROP USER IF EXISTS a, b"), RoleChange::Drop { if_exists: true, names } if names.len() == 2)
+    );
+    assert!(matches!(role("GRANT a, b TO c"), RoleChange::Membership { grant: true, .. }));
+    assert!(matches!(role("REVOKE a FROM c"), RoleChange::Membership { grant: false, .. }));
+    let RoleChange::Rights(rights) = role("GRANT ALL PRIVILEGES ON t, public.u TO PUBLIC") else {
+        panic!("not rights");
+    };
+    assert_eq!(rights.privileges.letters(), "arwd");
+    assert_eq!(
+        (rights.on, rights.grantees),
+        (GrantTarget::Relations(vec!["t".into(), "u".into()]), vec![None])
+    );
+}
+
+#[test]
+fn a_statement_says_what_rights_it_takes() {
+    let needs = |text: &str| {
+        let needs = parse_one(text).unwrap().needs();
+        let text = needs.iter().map(|need| format!("{}:{}", need.relation, need.privileges.letters()));
+        text.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(needs("SELECT * FROM t WHERE a IN (SELECT b FROM u)"), "t:r u:r");
+    assert_eq!(needs("INSERT INTO t SELECT * FROM u"), "t:a u:r");
+    assert_eq!(needs("INSERT INTO t SELECT * FROM t"), "t:ar");
+    assert_eq!(needs("INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2"), "t:arw");
+    assert_eq!(needs("UPDATE t SET a = 1"), "t:w");
+    assert_eq!(needs("UPDATE t SET a = (SELECT MAX(b) FROM u) WHERE a = 2"), "t:rw u:r");
+    assert_eq!(needs("DELETE FROM t RETURNING a"), "t:rd");
+    assert_eq!(needs("CREATE MATERIALIZED VIEW v AS SELECT * FROM t"), "t:r");
+    assert_eq!(needs("EXPLAIN DELETE FROM t"), "t:d");
+}

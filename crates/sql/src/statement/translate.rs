@@ -5,11 +5,12 @@ use datafusion::sql::sqlparser::ast::{
     self, ObjectType, Query, SetExpr, TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
 };
 
-use super::{CreateView, Drop, Statement, copy, settings};
+use super::{CreateView, Drop, Statement, copy, roles, settings};
 use crate::error::SqlError;
 use crate::names;
 
-pub(super) fn statement(statement: ast::Statement) -> Result<Statement, SqlError> {
+/// `user` says that a role is to be a user.
+pub(super) fn statement(statement: ast::Statement, user: bool) -> Result<Statement, SqlError> {
     use ast::Statement as S;
     match statement {
         S::Query(query) => Ok(Statement::Query(checked(query)?)),
@@ -18,6 +19,11 @@ pub(super) fn statement(statement: ast::Statement) -> Result<Statement, SqlError
         S::Delete(delete) => Ok(Statement::Delete(Box::new(delete))),
         S::CreateTable(table) => Ok(Statement::CreateTable(Box::new(table))),
         S::CreateView(view) => create_view(view),
+        S::CreateRole(role) => roles::create(role, user),
+        S::AlterRole { name, operation } => roles::alter(&name, operation),
+        S::Drop { object_type: ObjectType::Role, if_exists, names, .. } => roles::drop(&names, if_exists),
+        S::Grant(grant) => roles::grant(&grant),
+        S::Revoke(revoke) => roles::revoke(&revoke),
         S::Drop { object_type, if_exists, names, cascade, .. } => {
             drop(object_type, if_exists, &names, cascade)
         }
@@ -60,7 +66,7 @@ fn refusal(statement: &ast::Statement) -> SqlError {
 }
 
 /// A query must only read, and what it cannot lock it must not claim to.
-fn checked(query: Box<Query>) -> Result<Box<Query>, SqlError> {
+pub(super) fn checked(query: Box<Query>) -> Result<Box<Query>, SqlError> {
     match query.body.as_ref() {
         SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
             return Err(SqlError::unsupported("WITH before INSERT, UPDATE or DELETE")

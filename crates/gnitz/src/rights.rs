@@ -1,0 +1,118 @@
+//! Whether a session's role may do what it asks for.
+
+use sql::TableKind;
+use sql::statement::{GrantTarget, Need, Privileges, Rights, RoleChange};
+
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::relation::Relation;
+use crate::role::{FIRST, Object, refused, unknown};
+
+impl Catalog {
+    /// Refuses what the role may not do. Everybody may read system tables.
+    pub(crate) fn permit(&self, role: &str, needs: &[Need]) -> Result<()> {
+        if self.roles.is_superuser(role) {
+            return Ok(());
+        }
+        self.roles.get(role).ok_or_else(|| unknown(role))?;
+        self.permit_in_schema(role, Privileges::USAGE)?;
+        for need in needs {
+            let Some(relation) = self.get(&need.relation) else { continue };
+            if relation.def.kind == TableKind::System && need.privileges == Privileges::SELECT {
+                continue;
+            }
+            let held = self.roles.held(role, Object::Relation(relation.id()), &relation.owner);
+            if !held.covers(need.privileges) {
+                return Err(denied(relation));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what the role may not do in the schema.
+    pub(crate) fn permit_in_schema(&self, role: &str, privileges: Privileges) -> Result<()> {
+        if self.roles.held(role, Object::Schema, FIRST).covers(privileges) {
+            return Ok(());
+        }
+        Err(refused("permission denied for schema public"))
+    }
+
+    /// Refuses what only a relation's owner may do.
+    pub(crate) fn permit_owner(&self, role: &str, relation: &Relation) -> Result<()> {
+        let groups = self.roles.with_groups(role);
+        if groups.contains(relation.owner.as_str())
+            || groups.iter().any(|group| self.roles.is_superuser(group))
+        {
+            return Ok(());
+        }
+        Err(refused(format!("must be owner of {} {}", kind(relation), relation.name())))
+    }
+
+    /// Refuses what touches the server's own files.
+    pub(crate) fn permit_files(&self, role: &str) -> Result<()> {
+        match self.roles.is_superuser(role) {
+            true => Ok(()),
+            false => Err(refused("permission denied to COPY to or from a file of the server")),
+        }
+    }
+
+    /// Makes a change of roles or rights that `by` asks for.
+    pub(crate) fn change_roles(&mut self, change: &RoleChange, by: &str) -> Result<()> {
+        if let RoleChange::Rights(rights) = change {
+            return self.change_rights(rights, by);
+        }
+        let relations: Vec<_> = self.stored().cloned().collect();
+        let owners = relations.iter().map(|relation| relation.owner.as_str()).collect();
+        self.roles.change(change, by, &owners)
+    }
+
+    fn change_rights(&mut self, rights: &Rights, by: &str) -> Result<()> {
+        let mut objects = Vec::new();
+        match &rights.on {
+            GrantTarget::Schema => {
+                if !self.roles.is_superuser(by) {
+                    return Err(refused("must be owner of schema public"));
+                }
+                objects.push(Object::Schema);
+            }
+            GrantTarget::AllRelations => {
+                for relation in self.stored() {
+                    self.permit_owner(by, relation)?;
+                    objects.push(Object::Relation(relation.id()));
+                }
+            }
+            GrantTarget::Relations(names) => {
+                for name in names {
+                    let relation = self.get(name).filter(|relation| relation.def.kind != TableKind::System);
+                    let relation = relation.ok_or_else(|| Error::UndefinedTable { name: name.clone() })?;
+                    self.permit_owner(by, relation)?;
+                    objects.push(Object::Relation(relation.id()));
+                }
+            }
+        }
+        for grantee in &rights.grantees {
+            if let Some(name) = grantee {
+                self.roles.get(name).ok_or_else(|| unknown(name))?;
+            }
+            for &object in &objects {
+                match rights.grant {
+                    true => self.roles.grant(object, grantee.clone(), rights.privileges),
+                    false => self.roles.revoke(object, grantee.clone(), rights.privileges),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn kind(relation: &Relation) -> &'static str {
+    match relation.def.kind {
+        TableKind::Table => "table",
+        TableKind::View => "materialized view",
+        TableKind::System => "system table",
+    }
+}
+
+fn denied(relation: &Relation) -> Error {
+    refused(format!("permission denied for {} {}", kind(relation), relation.name()))
+}
