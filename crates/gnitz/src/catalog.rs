@@ -81,6 +81,14 @@ impl Catalog {
         assert!(before.is_none(), "a relation's name is checked before it is added");
     }
 
+    /// Puts a relation in the place of another one with the same collection.
+    pub(crate) fn replace(&mut self, old: &Relation, new: Relation) {
+        debug_assert_eq!(old.id(), new.id());
+        self.relations.remove(old.name());
+        self.by_id.remove(&old.id());
+        self.insert(new);
+    }
+
     /// Takes a relation out, and a view's operators that no other view needs; returns the collections freed. Its
     /// dependents must be gone.
     pub(crate) fn remove(&mut self, relation: &Relation) -> Vec<CollectionId> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use sql::ddl::TableDraft;
-use sql::statement::{CreateView, Drop, Privileges, RoleChange};
+use sql::statement::{Alter, CreateView, Drop, Privileges, RoleChange};
 use sql::{ColumnDef, Planner, SqlError, SqlState, TableDef, TableKind};
 use storage::State;
 
@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::relation::{Relation, fingerprint};
 use crate::version::{Compiled, Version};
-use crate::view;
+use crate::{alter, view};
 
 /// A change of the catalog, as data: a transaction keeps those it made, and makes them again on the newest version
 /// when it commits.
@@ -36,6 +36,8 @@ pub(crate) enum Change {
     View(Box<CreateView>),
     /// `DROP TABLE`, `DROP MATERIALIZED VIEW`
     Drop(Drop),
+    /// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`
+    Alter(Alter),
     /// `CREATE ROLE`, `GRANT` and their kin; passwords are verifiers already.
     Roles(RoleChange),
 }
@@ -62,6 +64,7 @@ impl Definition {
                 catalog.permit_in_schema(by, Privileges::CREATE)?;
                 view::create(planner, base, create, (epoch, by, cancel))
             }
+            Change::Alter(alter) => alter::apply(planner, base, alter, by),
             Change::Drop(drop) => drop_relations(planner, base, drop, by),
             Change::Roles(change) => {
                 let mut catalog = catalog.clone();

@@ -25,7 +25,7 @@ use crate::subscribe::{Feed, Start};
 use crate::sync::lock;
 use crate::transaction::Work;
 use crate::version::Compiled;
-use crate::{check, copy, scram, subscribe};
+use crate::{check, copy, create_as, scram, subscribe};
 
 /// What `SHOW TABLES` means.
 const SHOW_TABLES: &str = "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name";
@@ -92,6 +92,10 @@ impl Prepared {
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
                 core.write(|work| self.change(core, work, params))
             }
+            Statement::CreateTable(create) if create.query.is_some() => create_as::run(core, create, || {
+                let query = create.query.as_deref().ok_or_else(|| sql::SqlError::internal("no query"))?;
+                core.read(|work| self.query(core, work, query, params))
+            }),
             Statement::CreateTable(create) => {
                 let draft = ddl::create_table(&core.engine().planner, create)?;
                 core.define(Change::Table(draft)).map(done)
@@ -101,6 +105,7 @@ impl Prepared {
                 core.define(Change::View(create.clone())).map(done)
             }
             Statement::Drop(drop) => core.define(Change::Drop(drop.clone())).map(done),
+            Statement::Alter(alter) => core.define(Change::Alter(alter.clone())).map(done),
             Statement::Role(change) => core.define(Change::Roles(scram::hide(change)?)).map(done),
             Statement::Begin => core.begin().map(done),
             Statement::Commit => {

@@ -19,6 +19,7 @@
 //! it is durable (`engine`); a snapshot is one of them, perhaps with a transaction's own changes (`snapshot`,
 //! `transaction`); the catalog is a value that changes with the manifest (`catalog`, `maintenance`).
 
+mod alter;
 mod appender;
 mod apply;
 mod browse;
@@ -27,6 +28,7 @@ mod catalog_text;
 mod check;
 mod clock;
 mod copy;
+mod create_as;
 mod csv;
 mod database;
 mod definition;

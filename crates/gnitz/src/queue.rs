@@ -256,7 +256,9 @@ mod tests {
         let queue = Queue::new(0);
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
-        queue.set_waker(Arc::new(move || drop(counted.fetch_add(1, Ordering::Relaxed))));
+        queue.set_waker(Arc::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }));
         queue.push(change(1, 1, &[]));
         queue.push(change(2, 2, &[]));
         queue.pass(3);

@@ -226,7 +226,6 @@ fn refuse_clauses(create: &ast::CreateTable) -> Result<(), SqlError> {
         (create.or_replace, "CREATE OR REPLACE TABLE"),
         (create.temporary || create.global.is_some(), "a TEMPORARY table"),
         (create.external, "an EXTERNAL table"),
-        (create.query.is_some(), "CREATE TABLE AS"),
         (create.like.is_some() || create.clone.is_some(), "LIKE"),
         (create.inherits.is_some(), "INHERITS"),
         (create.partition_of.is_some() || create.for_values.is_some(), "PARTITION OF"),

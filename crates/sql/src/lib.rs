@@ -27,6 +27,7 @@ mod output;
 mod params;
 mod planner;
 pub mod point;
+pub mod rename;
 mod repair;
 mod rules;
 mod scalar;

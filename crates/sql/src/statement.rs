@@ -18,6 +18,7 @@ use crate::error::{Position, SqlError, SqlState};
 use crate::names;
 use crate::split::{self, Piece};
 
+mod alter;
 mod copy;
 mod needs;
 mod roles;
@@ -25,6 +26,7 @@ mod settings;
 mod subscribe;
 mod translate;
 
+pub use alter::{Alter, AlterAction};
 pub use copy::{CopyFrom, CopySource, CopyTo, Csv};
 pub use needs::Need;
 pub use roles::{GrantTarget, Privileges, Rights, RoleChange, RoleOptions};
@@ -58,6 +60,8 @@ pub enum Statement {
     CreateView(Box<CreateView>),
     /// `DROP TABLE`, `DROP MATERIALIZED VIEW`
     Drop(Drop),
+    /// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`
+    Alter(Alter),
     /// `BEGIN`, `START TRANSACTION`
     Begin,
     /// `COMMIT`, `END`
@@ -137,6 +141,8 @@ impl Statement {
             Statement::CreateView(_) => "CREATE MATERIALIZED VIEW",
             Statement::Drop(drop) if drop.views => "DROP MATERIALIZED VIEW",
             Statement::Drop(_) => "DROP TABLE",
+            Statement::Alter(alter) if alter.view => "ALTER MATERIALIZED VIEW",
+            Statement::Alter(_) => "ALTER TABLE",
             Statement::Begin => "BEGIN",
             Statement::Commit => "COMMIT",
             Statement::Rollback => "ROLLBACK",
@@ -170,6 +176,10 @@ impl Statement {
             Statement::Update(update) => ast::visit_relations(update.as_ref(), &mut note),
             Statement::Delete(delete) => ast::visit_relations(delete.as_ref(), &mut note),
             Statement::CreateView(create) => ast::visit_relations(&create.query, &mut note),
+            Statement::CreateTable(create) => match &create.query {
+                Some(query) => ast::visit_relations(query.as_ref(), &mut note),
+                None => return found,
+            },
             Statement::CopyFrom(copy) => return vec![copy.table.clone()],
             Statement::CopyTo(copy) => match &copy.source {
                 CopySource::Table { name, .. } => return vec![name.clone()],
@@ -248,10 +258,11 @@ fn parse_piece(piece: Piece) -> Result<Statement, SqlError> {
         _ => {
             let mut tokens = piece.tokens;
             let user = roles::user_is_role(&mut tokens);
+            let view = alter::view_is_table(&mut tokens);
             let mut parser = parser(tokens);
             let statement = parser.parse_statement()?;
             expect_end(&mut parser)?;
-            translate::statement(statement, user)
+            translate::statement(statement, user, view)
         }
     }
 }

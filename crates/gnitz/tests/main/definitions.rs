@@ -107,3 +107,78 @@ fn a_subscription_sees_a_transaction_with_definitions_as_one_epoch() {
     assert_eq!(weights, [-1, 1]);
     assert!(feed.try_next().unwrap().is_none());
 }
+
+#[test]
+fn a_renamed_relation_takes_its_readers_along() {
+    let (_database, session) = memory();
+    run(&session, BASE);
+    run(
+        &session,
+        "CREATE MATERIALIZED VIEW pairs AS SELECT a.id, t.n FROM t AS a JOIN t ON a.id = t.id;
+         CREATE MATERIALIZED VIEW over AS SELECT SUM(pairs.n) AS s FROM pairs",
+    );
+    run(
+        &session,
+        "BEGIN; ALTER TABLE t RENAME TO \"New\"; ALTER MATERIALIZED VIEW pairs RENAME TO couples; COMMIT",
+    );
+    assert_eq!(state(&session, "SELECT * FROM t"), "42P01");
+    run(&session, "INSERT INTO \"New\" VALUES (3, 30); CREATE TABLE t (id INTEGER)");
+    assert_eq!(rows(&session, "SELECT s FROM over"), ["60"]);
+    assert_eq!(rows(&session, "SELECT c FROM total"), ["3"]);
+    check(&session);
+    let texts = session.definitions(None).unwrap();
+    assert!(texts.iter().any(|text| text.contains("FROM \"New\" AS a JOIN \"New\" AS t ON")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("FROM couples AS pairs")), "{texts:?}");
+    run(&session, "DROP TABLE \"New\" CASCADE");
+    for text in texts {
+        run(&session, &text.replace("CREATE TABLE \"t\"", "CREATE TABLE again"));
+    }
+    assert_eq!(state(&session, "ALTER TABLE couples RENAME TO total"), "42P07");
+    assert_eq!(state(&session, "ALTER MATERIALIZED VIEW t RENAME TO x"), "42809");
+    assert_eq!(state(&session, "ALTER TABLE nothing RENAME TO x"), "42P01");
+    run(
+        &session,
+        "ALTER TABLE IF EXISTS nothing RENAME TO x; ALTER TABLE total RENAME TO sums; SELECT * FROM sums",
+    );
+}
+
+#[test]
+fn columns_and_owners_change_names() {
+    let (database, session) = memory();
+    run(&session, BASE);
+    assert_eq!(state(&session, "ALTER TABLE t RENAME COLUMN n TO m"), "2BP01");
+    run(&session, "CREATE TABLE u (a INTEGER PRIMARY KEY, b TEXT); INSERT INTO u VALUES (1, 'x')");
+    run(&session, "ALTER TABLE u RENAME COLUMN a TO id; ALTER TABLE u RENAME b TO text");
+    assert_eq!(rows(&session, "SELECT id, text FROM u WHERE id = 1"), ["1|x"]);
+    assert_eq!(state(&session, "ALTER TABLE u RENAME COLUMN a TO c"), "42703");
+    assert_eq!(state(&session, "ALTER TABLE u RENAME COLUMN id TO text"), "42701");
+    run(&session, "CREATE USER ann; ALTER TABLE u OWNER TO ann");
+    run(&database.session_as("ann").unwrap(), "UPDATE u SET text = 'y' WHERE id = 1");
+    assert_eq!(state(&database.session_as("ann").unwrap(), "ALTER TABLE u OWNER TO nobody"), "42704");
+    assert_eq!(state(&database.session_as("ann").unwrap(), "ALTER TABLE t OWNER TO ann"), "42501");
+    assert_eq!(state(&session, "ALTER TABLE u ADD COLUMN c INTEGER"), "0A000");
+}
+
+#[test]
+fn a_table_is_made_of_a_query() {
+    let (_database, session) = memory();
+    run(&session, BASE);
+    let outcomes =
+        session.execute("CREATE TABLE kept AS SELECT id, n * 2 AS doubled, 'x' AS t FROM t").unwrap();
+    assert_eq!(outcomes[0].to_string(), "SELECT 2");
+    assert_eq!(rows(&session, "SELECT * FROM kept ORDER BY id"), ["1|20|x", "2|40|x"]);
+    run(
+        &session,
+        "CREATE TABLE IF NOT EXISTS kept AS SELECT 1 AS one; CREATE MATERIALIZED VIEW v AS SELECT COUNT(*) AS c FROM kept",
+    );
+    assert_eq!(state(&session, "CREATE TABLE kept AS SELECT 1 AS one"), "42P07");
+    assert_eq!(state(&session, "CREATE TABLE bad AS SELECT id / 0 AS x FROM t"), "22012");
+    assert_eq!(state(&session, "CREATE TABLE bad AS SELECT 1 AS x, 2 AS x"), "42701");
+    assert_eq!(state(&session, "SELECT * FROM bad"), "42P01");
+    assert_eq!(session.status(), Status::Idle);
+    run(&session, "BEGIN; CREATE TABLE passing AS SELECT * FROM t; INSERT INTO passing VALUES (9, 9)");
+    assert_eq!(rows(&session, "SELECT COUNT(*) FROM passing"), ["3"]);
+    run(&session, "ROLLBACK");
+    assert_eq!(state(&session, "SELECT * FROM passing"), "42P01");
+    check(&session);
+}

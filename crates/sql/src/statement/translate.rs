@@ -5,12 +5,12 @@ use datafusion::sql::sqlparser::ast::{
     self, ObjectType, Query, SetExpr, TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
 };
 
-use super::{CreateView, Drop, Statement, copy, roles, settings};
+use super::{CreateView, Drop, Statement, alter, copy, roles, settings};
 use crate::error::SqlError;
 use crate::names;
 
-/// `user` says that a role is to be a user.
-pub(super) fn statement(statement: ast::Statement, user: bool) -> Result<Statement, SqlError> {
+/// `user` says that a role is to be a user, `view` that a table is to be a view.
+pub(super) fn statement(statement: ast::Statement, user: bool, view: bool) -> Result<Statement, SqlError> {
     use ast::Statement as S;
     match statement {
         S::Query(query) => Ok(Statement::Query(checked(query)?)),
@@ -19,6 +19,7 @@ pub(super) fn statement(statement: ast::Statement, user: bool) -> Result<Stateme
         S::Delete(delete) => Ok(Statement::Delete(Box::new(delete))),
         S::CreateTable(table) => Ok(Statement::CreateTable(Box::new(table))),
         S::CreateView(view) => create_view(view),
+        S::AlterTable(table) => alter::alter(table, view),
         S::CreateRole(role) => roles::create(role, user),
         S::AlterRole { name, operation } => roles::alter(&name, operation),
         S::Drop { object_type: ObjectType::Role, if_exists, names, .. } => roles::drop(&names, if_exists),
@@ -60,7 +61,6 @@ fn refusal(statement: &ast::Statement) -> SqlError {
     match statement {
         ast::Statement::Truncate(_) => error.with_hint("write DELETE FROM with the table's name"),
         ast::Statement::Merge(_) => error.with_hint("write INSERT … ON CONFLICT"),
-        ast::Statement::AlterTable(_) => error.with_hint("create another table and copy the rows into it"),
         _ => error,
     }
 }

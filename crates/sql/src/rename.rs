@@ -1,0 +1,97 @@
+//! A view's query after a relation that it reads got another name. The relation keeps its old name within the query,
+//! as an alias, so that everything else in the text still means what it meant.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Ident, ObjectName, Query, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+};
+
+use crate::error::SqlError;
+use crate::names;
+use crate::statement::{Statement, parse_one};
+
+/// The query with `to` in the place of `from`, as text. Refused where a WITH gives one of the two names another
+/// meaning.
+pub fn relation_in_query(text: &str, from: &str, to: &str) -> Result<String, SqlError> {
+    let Statement::Query(mut query) = parse_one(text)? else {
+        return Err(SqlError::internal("the query of a view is not a query"));
+    };
+    let mut shadow = Shadow { names: [from, to], found: false };
+    let _ = query.visit(&mut shadow);
+    if shadow.found {
+        let what = format!("renaming \"{from}\" to \"{to}\" where a view's WITH has that name");
+        return Err(SqlError::unsupported(what).with_hint("drop the view first, and create it again"));
+    }
+    let _ = VisitMut::visit(query.as_mut(), &mut Renaming { from, to });
+    Ok(query.to_string())
+}
+
+/// Looks for common table expressions of certain names.
+struct Shadow<'a> {
+    names: [&'a str; 2],
+    found: bool,
+}
+
+impl Visitor for Shadow<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let tables = query.with.iter().flat_map(|with| &with.cte_tables);
+        let mut given = tables.map(|table| names::fold(&table.alias.name));
+        self.found |= given.any(|name| self.names.contains(&name.as_str()));
+        ControlFlow::Continue(())
+    }
+}
+
+struct Renaming<'a> {
+    from: &'a str,
+    to: &'a str,
+}
+
+impl VisitorMut for Renaming<'_> {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, alias, .. } = factor
+            && names::relation(name).is_ok_and(|name| name == self.from)
+        {
+            *name = ObjectName::from(vec![ident(self.to)]);
+            alias.get_or_insert_with(|| TableAlias {
+                explicit: true,
+                name: ident(self.from),
+                columns: Vec::new(),
+                at: None,
+            });
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Quoted only where it must be.
+fn ident(name: &str) -> Ident {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if plain { Ident::new(name) } else { names::quoted(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relation_keeps_its_name_inside() {
+        let renamed =
+            |text| relation_in_query(text, "t", "New").map_err(|error| error.sqlstate().to_string());
+        assert_eq!(
+            renamed("SELECT t.a, x.b FROM t, public.t AS x WHERE EXISTS (SELECT 1 FROM t JOIN u ON t.a = u.a)"),
+            Ok("SELECT t.a, x.b FROM \"New\" AS t, \"New\" AS x WHERE EXISTS (SELECT 1 FROM \"New\" AS t JOIN u ON t.a = u.a)".into())
+        );
+        assert_eq!(renamed("SELECT t FROM u"), Ok("SELECT t FROM u".into()));
+        assert_eq!(renamed("WITH t AS (SELECT 1) SELECT * FROM t"), Err("0A000".into()));
+        assert_eq!(
+            renamed("SELECT * FROM (WITH \"New\" AS (SELECT 1) SELECT * FROM t) AS s"),
+            Err("0A000".into())
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! `ALTER TABLE` and `ALTER MATERIALIZED VIEW`, as far as they leave the rows as they are: new names, another owner.
+
+use datafusion::sql::sqlparser::ast::{AlterTable, AlterTableOperation, Owner, RenameTableNameKind};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::Statement;
+use crate::error::{Position, SqlError};
+use crate::names;
+
+/// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alter {
+    /// A view, otherwise a table.
+    pub view: bool,
+    /// Its name.
+    pub name: String,
+    /// Where the name stands.
+    pub position: Option<Position>,
+    /// A name that does not exist is no error.
+    pub if_exists: bool,
+    /// What changes.
+    pub action: AlterAction,
+}
+
+/// What changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlterAction {
+    /// `RENAME TO`
+    Rename(String),
+    /// `RENAME COLUMN … TO`
+    RenameColumn(String, String),
+    /// `OWNER TO`; `None` is the session's role.
+    Owner(Option<String>),
+}
+
+/// Writes `ALTER MATERIALIZED VIEW` as `ALTER TABLE`, which the grammar knows; says whether it did.
+pub(super) fn view_is_table(tokens: &mut Vec<TokenWithSpan>) -> bool {
+    let words: Vec<usize> =
+        (0..tokens.len()).filter(|&at| !matches!(tokens[at].token, Token::Whitespace(_))).take(3).collect();
+    let is = |at: usize, keyword: Keyword| matches!(&tokens[at].token, Token::Word(word) if word.keyword == keyword);
+    let [alter, materialized, view] = words[..] else { return false };
+    if !is(alter, Keyword::ALTER) || !is(materialized, Keyword::MATERIALIZED) || !is(view, Keyword::VIEW) {
+        return false;
+    }
+    tokens[view].token = Token::make_keyword("TABLE");
+    tokens.remove(materialized);
+    true
+}
+
+pub(super) fn alter(alter: AlterTable, view: bool) -> Result<Statement, SqlError> {
+    let position = names::position(&alter.name);
+    let kind = if view { "MATERIALIZED VIEW" } else { "TABLE" };
+    let refused = |what: String| SqlError::unsupported(format!("ALTER {kind} … {what}")).at(position);
+    if alter.location.is_some() || alter.on_cluster.is_some() || alter.table_type.is_some() {
+        return Err(refused("with options".to_string()));
+    }
+    let [operation] = alter.operations.as_slice() else {
+        return Err(refused("with several changes".to_string()).with_hint("make one change a statement"));
+    };
+    let action = match operation {
+        AlterTableOperation::RenameTable {
+            table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name),
+        } => AlterAction::Rename(names::relation(name)?),
+        AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
+            AlterAction::RenameColumn(names::fold(old_column_name), names::fold(new_column_name))
+        }
+        AlterTableOperation::OwnerTo { new_owner } => AlterAction::Owner(match new_owner {
+            Owner::Ident(name) => Some(names::fold(name)),
+            Owner::CurrentRole | Owner::CurrentUser | Owner::SessionUser => None,
+        }),
+        other => {
+            let text = other.to_string();
+            let words = text.split(' ').take_while(|w| w.chars().all(|c| c.is_ascii_uppercase()));
+            return Err(refused(words.take(3).collect::<Vec<_>>().join(" "))
+                .with_hint("create another table and copy the rows into it"));
+        }
+    };
+    let (name, if_exists) = (names::relation(&alter.name)?, alter.if_exists);
+    Ok(Statement::Alter(Alter { view, name, position, if_exists, action }))
+}
