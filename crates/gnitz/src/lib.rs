@@ -27,7 +27,7 @@ mod catalog_text;
 mod check;
 mod clock;
 mod copy;
-mod csv;
+pub mod csv;
 mod database;
 mod definition;
 mod describe;
@@ -50,7 +50,7 @@ mod version;
 mod view;
 
 pub use appender::Appender;
-pub use database::{Builder, Database};
+pub use database::{Builder, Database, Stats};
 pub use error::{Error, Result};
 pub use mode::Status;
 pub use outcome::{Outcome, QueryResult, Value};

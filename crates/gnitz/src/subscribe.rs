@@ -6,7 +6,7 @@
 //! smallest together become one delta, in which what was inserted and deleted meanwhile vanishes.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use arrow::record_batch::RecordBatch;
@@ -60,6 +60,13 @@ impl Subscription {
         self.pop(Some(Instant::now() + timeout)).transpose()
     }
 
+    /// Has `wake` called whenever a change has come and when no more will: for readers that wait for many
+    /// subscriptions at once and not on a thread for each. It is called by whoever commits, so it must return at
+    /// once and must not call the database. What came before is not told again: read what is there afterwards.
+    pub fn set_waker(&mut self, wake: Box<dyn Fn() + Send + Sync>) {
+        lock(&self.queue.state).waker = Some(Waker(Arc::from(wake)));
+    }
+
     /// Whether every change has been read and no other will come.
     pub fn is_finished(&self) -> bool {
         let state = lock(&self.queue.state);
@@ -101,7 +108,12 @@ pub(crate) struct Queue {
 struct Unread {
     deltas: VecDeque<(u64, Batch)>,
     ended: bool,
+    waker: Option<Waker>,
 }
+
+/// Who is to be called when there is something to read.
+#[derive(Clone)]
+struct Waker(Arc<dyn Fn() + Send + Sync>);
 
 impl Queue {
     /// Adds the delta of a later epoch.
@@ -111,14 +123,24 @@ impl Queue {
         if state.deltas.len() > QUEUE_LIMIT {
             state.fold_smallest_pair();
         }
-        drop(state);
-        self.ready.notify_one();
+        self.tell(state);
     }
 
     /// No delta will follow.
     pub(crate) fn end(&self) {
-        lock(&self.state).ended = true;
+        let mut state = lock(&self.state);
+        state.ended = true;
+        self.tell(state);
+    }
+
+    /// Wakes the reader, without the lock that it will want.
+    fn tell(&self, state: MutexGuard<'_, Unread>) {
+        let waker = state.waker.clone();
+        drop(state);
         self.ready.notify_all();
+        if let Some(Waker(wake)) = waker {
+            wake();
+        }
     }
 
     /// The oldest delta; waits for it until the deadline, or for good if there is none.
@@ -185,6 +207,21 @@ mod tests {
             }
         }
         assert_eq!((last, weights), (5_000, [500; 10]));
+    }
+
+    #[test]
+    fn the_waker_is_called_for_each_change_and_for_the_end() {
+        let queue = Queue::default();
+        let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let wake = move || {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        lock(&queue.state).waker = Some(Waker(Arc::new(wake)));
+        queue.push(1, one(1, 1));
+        queue.push(2, one(2, 1));
+        queue.end();
+        assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), 3);
     }
 
     #[test]
