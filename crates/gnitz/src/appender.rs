@@ -34,6 +34,12 @@ impl Appender {
         self.gathered.add_row(row)
     }
 
+    /// Adds a row given as text, each value read as a quoted literal of its column's type; `None` is NULL. A value
+    /// that cannot be stored is told at once.
+    pub fn append_text<'f>(&mut self, fields: impl ExactSizeIterator<Item = Option<&'f str>>) -> Result<()> {
+        self.gathered.add_text(fields)
+    }
+
     /// How many rows wait for the next flush.
     pub fn pending(&self) -> u64 {
         self.gathered.rows()

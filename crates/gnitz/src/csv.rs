@@ -7,11 +7,11 @@
 
 use std::io::{self, BufRead, Write};
 
-use sql::statement::Csv;
+pub use sql::statement::Csv;
 
 /// What is malformed in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CsvFault {
+pub enum CsvFault {
     /// A quoted field does not end.
     OpenQuote,
     /// Something other than a separator or the line's end follows a closing quote.
@@ -20,7 +20,7 @@ pub(crate) enum CsvFault {
 
 impl CsvFault {
     /// The sentence for a user.
-    pub(crate) fn message(self) -> &'static str {
+    pub fn message(self) -> &'static str {
         match self {
             CsvFault::OpenQuote => "a quoted field is not closed",
             CsvFault::AfterQuote => "a closing quote must be followed by a separator or the end of the line",
@@ -30,7 +30,7 @@ impl CsvFault {
 
 /// One record: the fields' bytes in one buffer, their ends, and which of them were quoted.
 #[derive(Default)]
-pub(crate) struct Record {
+pub struct Record {
     bytes: Vec<u8>,
     fields: Vec<Field>,
     line: u64,
@@ -43,17 +43,22 @@ struct Field {
 
 impl Record {
     /// The number of fields.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.fields.len()
     }
 
+    /// Whether it has no field; a record that was read has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
     /// The line the record begins at, counted from 1.
-    pub(crate) fn line(&self) -> u64 {
+    pub fn line(&self) -> u64 {
         self.line
     }
 
     /// A field's bytes, or `None` where it is NULL: the text of NULL, not quoted.
-    pub(crate) fn get(&self, index: usize, null: &str) -> Option<&[u8]> {
+    pub fn get(&self, index: usize, null: &str) -> Option<&[u8]> {
         let field = self.fields.get(index)?;
         let start = index.checked_sub(1).map_or(0, |before| self.fields[before].end);
         let bytes = &self.bytes[start..field.end];
@@ -71,7 +76,7 @@ impl Record {
 }
 
 /// Reads records.
-pub(crate) struct Reader<'a, R> {
+pub struct Reader<'a, R> {
     input: R,
     csv: &'a Csv,
     line: Vec<u8>,
@@ -81,13 +86,13 @@ pub(crate) struct Reader<'a, R> {
 
 impl<'a, R: BufRead> Reader<'a, R> {
     /// A reader at the first line of `input`.
-    pub(crate) fn new(input: R, csv: &'a Csv) -> Reader<'a, R> {
+    pub fn new(input: R, csv: &'a Csv) -> Reader<'a, R> {
         Reader { input, csv, line: Vec::new(), ending: b"", lines: 0 }
     }
 
     /// Reads the next record into `record`; false at the end. The outer error is the file's, the inner the
     /// record's.
-    pub(crate) fn read(&mut self, record: &mut Record) -> io::Result<Result<bool, CsvFault>> {
+    pub fn read(&mut self, record: &mut Record) -> io::Result<Result<bool, CsvFault>> {
         record.clear();
         if !self.next_line()? {
             return Ok(Ok(false));
@@ -160,7 +165,7 @@ impl<'a, R: BufRead> Reader<'a, R> {
 }
 
 /// Writes one record; `None` is NULL.
-pub(crate) fn write_record<'a>(
+pub fn write_record<'a>(
     output: &mut impl Write,
     csv: &Csv,
     fields: impl Iterator<Item = Option<&'a str>>,

@@ -109,6 +109,23 @@ impl Database {
         Ok(self.handle.engine.published()?.state.epoch)
     }
 
+    /// What the database weighs at the moment.
+    pub fn stats(&self) -> Result<Stats> {
+        let engine = &self.handle.engine;
+        let state = &engine.published()?.state;
+        Ok(Stats {
+            epoch: state.epoch,
+            log_bytes: engine.store.wal_bytes(),
+            memory_bytes: state.memory_bytes() as u64,
+        })
+    }
+
+    /// Whether commits are possible: an error if the database is closed, or if a write has failed.
+    pub fn check_writable(&self) -> Result<()> {
+        self.handle.engine.check_open()?;
+        self.handle.engine.store.poisoned().map_or(Ok(()), |cause| Err(cause.into()))
+    }
+
     /// Writes everything to shards and begins the log anew. Commits go on meanwhile.
     pub fn checkpoint(&self) -> Result<()> {
         self.handle.engine.checkpoint()
@@ -121,6 +138,17 @@ impl Database {
         self.handle.close();
         done
     }
+}
+
+/// What a database weighs at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// The epoch that readers see.
+    pub epoch: u64,
+    /// Bytes of log since the last checkpoint.
+    pub log_bytes: u64,
+    /// Bytes of rows and traces in memory, not yet in shards.
+    pub memory_bytes: u64,
 }
 
 /// How a database is opened.

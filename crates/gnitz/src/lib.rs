@@ -29,7 +29,7 @@ mod check;
 mod clock;
 mod copy;
 mod create_as;
-mod csv;
+pub mod csv;
 mod database;
 mod definition;
 mod describe;
@@ -59,7 +59,7 @@ mod version;
 mod view;
 
 pub use appender::Appender;
-pub use database::{Builder, Database};
+pub use database::{Builder, Database, Stats};
 pub use error::{Error, Result};
 pub use mode::Status;
 pub use outcome::{Outcome, QueryResult, Value};

@@ -102,6 +102,12 @@ impl Session {
         Ok(Appender::new(Arc::clone(&self.core), gathered))
     }
 
+    /// The bulk path into some columns of a table; the others get their defaults.
+    pub fn appender_into(&self, table: &str, columns: &[String]) -> Result<Appender> {
+        let gathered = execute::gather(&self.core, table, columns)?;
+        Ok(Appender::new(Arc::clone(&self.core), gathered))
+    }
+
     /// Stops a running statement from another thread.
     pub fn cancel_handle(&self) -> CancelHandle {
         CancelHandle { flag: Arc::clone(self.core.cancel()) }

@@ -1,0 +1,141 @@
+//! `gnitz serve`: the database over the network, until it is told to stop.
+//!
+//! Its flags are the settings of the server, so that there is one list of them.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use gnitz::Database;
+use server::config::{Config, FILE_VARIABLE, SETTINGS};
+use server::feed::EngineFeeds;
+use server::http::{self, Access, PasswordCheck, State};
+use server::logging;
+use server::metrics::Metrics;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// The arguments of `gnitz serve`.
+pub struct ServeArguments {
+    file: Option<PathBuf>,
+    print: bool,
+    /// Settings that were given as flags, by key.
+    flags: Vec<(String, String)>,
+}
+
+impl FromArgMatches for ServeArguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<ServeArguments, clap::Error> {
+        let given = |id: &str| matches.get_one::<String>(id).cloned();
+        let mut flags: Vec<(String, String)> = SETTINGS
+            .iter()
+            .filter_map(|setting| Some((setting.key.to_string(), given(setting.key)?)))
+            .collect();
+        flags.extend(given("DIRECTORY").map(|directory| ("data".to_string(), directory)));
+        let file = given("config").map(PathBuf::from);
+        Ok(ServeArguments { file, print: matches.get_flag("print-config"), flags })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = ServeArguments::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for ServeArguments {
+    fn augment_args(command: Command) -> Command {
+        let file = format!("A TOML file of settings [env: {FILE_VARIABLE}=]");
+        let print = "Print the configuration as a file, and end";
+        let mut command = command
+            .arg(Arg::new("DIRECTORY").help("The database's directory, as --data").conflicts_with("data"))
+            .arg(Arg::new("config").long("config").value_name("FILE").help(file))
+            .arg(Arg::new("print-config").long("print-config").action(ArgAction::SetTrue).help(print));
+        for setting in SETTINGS {
+            let default = if setting.default.is_empty() { "none" } else { setting.default };
+            let help = format!("{} [env: {}=] [default: {default}]", setting.meaning, setting.variable());
+            command = command.arg(Arg::new(setting.key).long(setting.flag).value_name("VALUE").help(help));
+        }
+        command
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        ServeArguments::augment_args(command)
+    }
+}
+
+/// Serves until the process is told to end; the exit code is a failure if it could not begin, or end well.
+pub fn run(arguments: &ServeArguments) -> ExitCode {
+    match configured(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn configured(arguments: &ServeArguments) -> Result<(), String> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let flags = arguments.flags.iter().cloned();
+    let config =
+        Config::load(arguments.file.as_deref(), environment, flags).map_err(|error| error.to_string())?;
+    if arguments.print {
+        print!("{}", config.print());
+        return Ok(());
+    }
+    logging::init(&config.log).map_err(|error| error.to_string())?;
+    let database = open(&config).map_err(|error| error.message())?;
+    let runtime = Runtime::new().map_err(|error| error.to_string())?;
+    let served = runtime.block_on(serve(&config, &database));
+    // Whatever has not ended by now was waited for long enough.
+    runtime.shutdown_background();
+    let closed = database.close().map_err(|error| error.message());
+    served.and(closed)
+}
+
+fn open(config: &Config) -> gnitz::Result<Database> {
+    if config.data == Path::new("") {
+        return Database::in_memory();
+    }
+    Database::builder()
+        .sync(config.sync)
+        .checkpoint_bytes(config.checkpoint_bytes)
+        .history_bytes(config.history_bytes)
+        .open(&config.data)
+}
+
+async fn serve(config: &Config, database: &Database) -> Result<(), String> {
+    if config.http.listen.is_empty() {
+        told_to_end().await;
+        return Ok(());
+    }
+    let tokens = match config.http.tokens_file.as_path() {
+        file if file == Path::new("") => Vec::new(),
+        file => http::read_tokens(file)?,
+    };
+    let known = database.clone();
+    let passwords: PasswordCheck = Arc::new(move |role, password| known.login(role, password).is_ok());
+    let access = Access { tokens, passwords: Some(passwords), ..Access::default() };
+    let metrics = Metrics::new(database);
+    let feeds = Arc::new(EngineFeeds(database.clone()));
+    let state = State::with(database.clone(), config.clone(), metrics, Arc::new(access), feeds);
+    let failed = |error| format!("{}: {error}", config.http.listen);
+    let listener = TcpListener::bind(&config.http.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    logging::listening("http", address);
+    http::serve(listener, state, told_to_end()).await.map_err(failed)
+}
+
+/// Waits for Ctrl-C or a polite kill.
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,129 @@
+//! The ids of batches that were ingested, kept in a table so that they are as durable as the rows.
+//!
+//! The table has the latest ids only, as many as `http.ingest_keep` says: each new id takes the oldest one with it, in
+//! the same commit. Which is the oldest is remembered here and read from the table once, at the first use.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use gnitz::{Datum, Result, Session, Value};
+
+use super::super::problem::Problem;
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS gnitz_ingested (
+    batch TEXT PRIMARY KEY, \"table\" TEXT NOT NULL, \"rows\" BIGINT NOT NULL, digest BIGINT NOT NULL,
+    at TIMESTAMPTZ NOT NULL DEFAULT now())";
+
+/// Ids that go with one commit at most, when there are too many.
+const DROPPED_AT_ONCE: usize = 16;
+
+/// What is remembered of a batch.
+pub struct Ingested {
+    /// Its id.
+    pub batch: String,
+    /// The table it went to.
+    pub table: String,
+    /// A hash of what it asked for.
+    pub digest: i64,
+}
+
+/// The ids, oldest first.
+pub struct Batches {
+    keep: usize,
+    /// `None` until they are read.
+    order: Mutex<Option<VecDeque<String>>>,
+    /// Held by who tries again.
+    turn: Mutex<()>,
+}
+
+impl Batches {
+    /// Ids that are yet to be read, of which so many are to be kept.
+    pub fn new(keep: usize) -> Batches {
+        Batches { keep, order: Mutex::new(None), turn: Mutex::new(()) }
+    }
+
+    /// Waits for the right to try again, which one batch has at a time.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the table if it is not there, and reads the order of the ids.
+    pub fn prepare(&self, session: &Session) -> Result<()> {
+        let mut order = self.order();
+        if order.is_some() {
+            return Ok(());
+        }
+        session.execute(CREATE)?;
+        let rows = session.query("SELECT batch FROM gnitz_ingested ORDER BY at, batch")?.rows()?;
+        let name = |row: Vec<Datum>| match row.into_iter().next() {
+            Some(Datum::Text(name)) => Some(name),
+            Some(Datum::Bytes(bytes)) => String::from_utf8(bytes).ok(),
+            _ => None,
+        };
+        *order = Some(rows.into_iter().filter_map(name).collect());
+        Ok(())
+    }
+
+    /// How many rows a batch had that was ingested before; a problem if it was another one of the same id.
+    pub fn find(&self, session: &Session, ingested: &Ingested) -> std::result::Result<Option<u64>, Problem> {
+        let statement = session.prepare("SELECT \"rows\", digest FROM gnitz_ingested WHERE batch = $1")?;
+        let rows = statement.query(&[ingested.batch.as_str().into()])?.rows()?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        if row[1].as_int() != Some(ingested.digest) {
+            let detail = format!("batch \"{}\" was ingested before with other contents", ingested.batch);
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "22023", detail)
+                .with_hint("give each batch an id of its own"));
+        }
+        Ok(Some(row[0].as_int().and_then(|rows| u64::try_from(rows).ok()).unwrap_or_default()))
+    }
+
+    /// Writes a batch's id in the session's transaction, and drops what is too old; says how many those were.
+    pub fn record(&self, session: &Session, ingested: &Ingested, rows: u64) -> Result<Vec<String>> {
+        let insert =
+            "INSERT INTO gnitz_ingested (batch, \"table\", \"rows\", digest) VALUES ($1, $2, $3, $4)";
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        let params: [Value; 4] = [
+            ingested.batch.as_str().into(),
+            ingested.table.as_str().into(),
+            rows.into(),
+            ingested.digest.into(),
+        ];
+        session.prepare(insert)?.execute(&params)?;
+        let oldest = self.oldest();
+        let delete = session.prepare("DELETE FROM gnitz_ingested WHERE batch = $1")?;
+        for batch in &oldest {
+            delete.execute(&[batch.as_str().into()])?;
+        }
+        Ok(oldest)
+    }
+
+    /// Remembers that a batch was committed, and that the oldest ones went with it.
+    pub fn committed(&self, batch: &str, oldest: Vec<String>) {
+        if let Some(order) = &mut *self.order() {
+            order.retain(|known| !oldest.contains(known));
+            order.push_back(batch.to_string());
+        }
+    }
+
+    /// The ids that one more is one too many for.
+    fn oldest(&self) -> Vec<String> {
+        let order = self.order();
+        let Some(order) = &*order else { return Vec::new() };
+        let surplus = (order.len() + 1).saturating_sub(self.keep);
+        order.iter().take(surplus.min(DROPPED_AT_ONCE)).cloned().collect()
+    }
+
+    fn order(&self) -> MutexGuard<'_, Option<VecDeque<String>>> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A hash of what a batch asks for (FNV-1a): the same on every machine and at every time, since it is stored.
+pub fn digest(table: &str, op: &str, pieces: &[Bytes]) -> i64 {
+    let head = [table.as_bytes(), &[0], op.as_bytes(), &[0]];
+    let all = head.into_iter().chain(pieces.iter().map(|piece| piece.as_ref()));
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    all.flatten().fold(0xcbf2_9ce4_8422_2325, step).cast_signed()
+}
