@@ -36,11 +36,14 @@ async fn tokens_and_passwords_are_checked() {
     let tokens = vec![("bo".to_string(), "0123456789abcdef".to_string())];
     let access = Access { tokens, passwords: Some(check), ..Access::default() };
     let server = Server::of(Database::in_memory().unwrap(), access, |_| {}).await;
+    server.run("CREATE USER \"Aladdin\"; CREATE USER bo");
     let with = |value| [("host", "db.example"), ("authorization", value)];
     assert_eq!(status(&server, &with("Bearer 0123456789abcdef")).await, 200);
     assert_eq!(status(&server, &with("bearer 0123456789abcdeX")).await, 401);
     assert_eq!(status(&server, &with("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")).await, 200);
     assert_eq!(status(&server, &with("Basic QWxhZGRpbjpvcGVu")).await, 401);
+    server.run("ALTER ROLE bo NOLOGIN");
+    assert_eq!(status(&server, &with("Bearer 0123456789abcdef")).await, 401);
     assert_eq!(status(&server, &with("Basic ***")).await, 400);
     assert_eq!(status(&server, &with("Digest x")).await, 400);
     let metrics = server.get("/metrics").await;
