@@ -1,21 +1,20 @@
 //! A transaction's private work: the version it began on, and its own changes, which only it can see.
 //!
-//! Changes go into one memtable a table. What a statement reads is the base version with the memtables' runs laid
-//! over it. Views follow only when a statement names one: the changes made since the last time are then run
+//! Changes go into one memtable a table. What a statement reads is the base version with the memtables laid over
+//! it. A snapshot shares them; a change that finds one still in use, by a reader that has not ended, copies them.
+//! Views follow only when a statement names one: the changes made since the last time are then run
 //! through the circuits, on a private state that nobody else has, so that a transaction of many statements pays
 //! for its views once. Rolling back is dropping this value.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use storage::Memtable;
 use zset::{Batch, CollectionId, Deltas};
 
 use crate::apply;
 use crate::error::{Error, Result};
 use crate::relation::Relation;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Changes, Snapshot};
 use crate::version::Version;
 
 /// Changes of at most so many rows go into the list of the memtable, larger ones around it.
@@ -24,7 +23,7 @@ const SMALL_CHANGE: usize = 1_000;
 /// One transaction, or one statement outside of any.
 pub(crate) struct Work {
     base: Arc<Version>,
-    tables: BTreeMap<CollectionId, Memtable>,
+    tables: Arc<Changes>,
     /// The base with some of the changes, views included.
     seen: Arc<Version>,
     /// Those changes.
@@ -34,7 +33,7 @@ pub(crate) struct Work {
 impl Work {
     /// Work that begins on a version.
     pub(crate) fn new(base: Arc<Version>) -> Work {
-        Work { seen: Arc::clone(&base), base, tables: BTreeMap::new(), seen_changes: Deltas::new() }
+        Work { seen: Arc::clone(&base), base, tables: Arc::default(), seen_changes: Deltas::new() }
     }
 
     /// The version it began on.
@@ -62,7 +61,7 @@ impl Work {
         }
         // The one change of a statement outside of a transaction stays the batch it is.
         let small = delta.len() <= SMALL_CHANGE && self.tables.contains_key(&table);
-        let memtable = self.tables.entry(table).or_default();
+        let memtable = Arc::make_mut(&mut self.tables).entry(table).or_default();
         if !small {
             return Ok(memtable.push_batch(delta.clone())?);
         }
@@ -81,22 +80,20 @@ impl Work {
             self.see_changes(cancel)?;
             return Ok(Snapshot::new(Arc::clone(&self.seen)));
         }
-        let mut overlay = BTreeMap::new();
-        for id in self.tables.keys().copied().collect::<Vec<_>>() {
-            overlay.insert(id, self.table_runs(id)?);
-        }
-        Ok(Snapshot::with(Arc::clone(&self.base), overlay))
+        Ok(Snapshot::with(Arc::clone(&self.base), Arc::clone(&self.tables)))
     }
 
     /// What is to be committed: one consolidated change a table.
     pub(crate) fn into_changes(self) -> Result<Deltas> {
-        let batches = self.tables.into_iter().map(|(id, memtable)| Ok((id, memtable.into_batch()?)));
+        let batches = Arc::unwrap_or_clone(self.tables)
+            .into_iter()
+            .map(|(id, memtable)| Ok((id, memtable.into_batch()?)));
         batches.collect()
     }
 
     fn table_runs(&mut self, id: CollectionId) -> Result<Vec<Batch>> {
         let mut runs = self.base.runs(id)?.to_vec();
-        if let Some(memtable) = self.tables.get_mut(&id) {
+        if let Some(memtable) = Arc::make_mut(&mut self.tables).get_mut(&id) {
             runs.extend_from_slice(memtable.runs()?);
         }
         Ok(runs)
@@ -105,7 +102,7 @@ impl Work {
     /// Runs the changes made since the last time through the circuits.
     fn see_changes(&mut self, cancel: &AtomicBool) -> Result<()> {
         let mut unseen = Deltas::new();
-        for (&id, memtable) in &mut self.tables {
+        for (&id, memtable) in Arc::make_mut(&mut self.tables) {
             let all = zset::merge(memtable.runs()?)?;
             let new = match self.seen_changes.get(&id) {
                 Some(seen) => all.add(&seen.negate())?,
