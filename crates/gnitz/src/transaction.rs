@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use zset::{Batch, CollectionId, Deltas};
+use zset::{Batch, CollectionId, Deltas, Strings};
 
 use crate::apply;
 use crate::error::{Error, Result};
@@ -47,11 +47,15 @@ impl Work {
         found.cloned().ok_or_else(|| Error::UndefinedTable { name: name.to_string() })
     }
 
-    /// Adds rows that nobody has looked at: fails if they don't leave the table a table.
-    pub(crate) fn load(&mut self, relation: &Relation, delta: Batch) -> Result<()> {
+    /// Takes away the rows with some (encoded) primary keys and adds rows that nobody has looked at: fails if that
+    /// does not leave the table a table. Returns how many rows went.
+    pub(crate) fn load(&mut self, relation: &Relation, rows: &Batch, removed: &Strings) -> Result<u64> {
         let runs = self.table_runs(relation.id())?;
+        let gone = apply::removal(relation, &runs, removed)?;
+        let delta = rows.add(&gone)?;
         apply::check(relation, &runs, &delta)?;
-        self.change(relation.id(), &delta)
+        self.change(relation.id(), &delta)?;
+        Ok(gone.len() as u64)
     }
 
     /// Adds a statement's change of a table, which was made and checked on [`Work::snapshot`].
