@@ -1,4 +1,5 @@
 //! The bulk path into a table: rows are encoded as they come, sorted, and committed as one epoch at each flush.
+//! Rows that go are named by their primary keys and looked up in the order of these, all in one pass.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::mode::Core;
 use crate::rows::Gather;
 
-/// Adds rows to one table, around SQL. Nothing is visible before [`Appender::flush`]; rows that are not flushed
+/// Adds rows to one table and takes rows away, around SQL. Nothing is visible before [`Appender::flush`]; rows that are not flushed
 /// when it drops are forgotten. After an error of an `append` method, make a new one.
 ///
 /// Inside an explicit transaction of its session, a flush adds the rows to that transaction instead.
@@ -40,13 +41,20 @@ impl Appender {
         self.gathered.add_text(fields)
     }
 
-    /// How many rows wait for the next flush.
-    pub fn pending(&self) -> u64 {
-        self.gathered.rows()
+    /// Takes away the row with this primary key, given as [`Appender::append_row`] takes values; without such a row
+    /// nothing happens. A flush first removes and then adds, whatever the order of the calls: a row that is removed
+    /// and appended is replaced.
+    pub fn remove_row(&mut self, key: &[Datum]) -> Result<()> {
+        self.gathered.remove_row(key)
     }
 
-    /// Commits what was appended, all of it or nothing, and returns how many rows that are. After an error the
-    /// rows are forgotten.
+    /// How many rows and keys wait for the next flush.
+    pub fn pending(&self) -> u64 {
+        self.gathered.pending()
+    }
+
+    /// Commits what was appended and removed, all of it or nothing, and returns how many rows that are. After an
+    /// error the rows are forgotten.
     pub fn flush(&mut self) -> Result<u64> {
         self.core.clear_cancel();
         flush(&self.core, &mut self.gathered)
@@ -55,7 +63,7 @@ impl Appender {
 
 /// Adds what was gathered to the session's transaction, or commits it if none is open.
 pub(crate) fn flush(core: &Core, gathered: &mut Gather) -> Result<u64> {
-    let rows = gathered.rows();
+    let (rows, removed) = (gathered.rows(), gathered.take_removed());
     let batch = gathered.take()?;
     let relation = gathered.relation();
     core.write(|work| {
@@ -63,7 +71,6 @@ pub(crate) fn flush(core: &Core, gathered: &mut Gather) -> Result<u64> {
         if current.id() != relation.id() {
             return Err(Error::UndefinedTable { name: relation.name().to_string() });
         }
-        work.load(&current, batch)
-    })?;
-    Ok(rows)
+        Ok(rows + work.load(&current, &batch, &removed)?)
+    })
 }

@@ -4,7 +4,7 @@
 //! Both checks walk the change in key order beside the stored runs, so they cost one forward search per changed
 //! row. (NOT NULL, lengths and ranges are checked where values become rows, in `sql`.)
 
-use zset::{Batch, TraceCursor};
+use zset::{Batch, BatchBuilder, Strings, TraceCursor};
 
 use crate::error::{Error, Result};
 use crate::relation::Relation;
@@ -12,7 +12,10 @@ use crate::relation::Relation;
 /// Checks that `runs` plus `delta` is a table: with a primary key every key has at most one row, once; without
 /// one no row is there a negative number of times.
 pub(crate) fn check(relation: &Relation, runs: &[Batch], delta: &Batch) -> Result<()> {
-    let mut cursor = TraceCursor::new(runs);
+    let Some((first, last)) = delta.first_key().zip(delta.last_key()) else { return Ok(()) };
+    let (first, last) = (relation.layout.key_part(first), relation.layout.key_part(last));
+    let runs = near(relation, runs, first, last);
+    let mut cursor = TraceCursor::new(&runs);
     if !relation.is_keyed() {
         for row in (0..delta.len()).filter(|&row| delta.weight(row) < 0) {
             cursor.seek_prefix(delta.key(row));
@@ -32,6 +35,36 @@ pub(crate) fn check(relation: &Relation, runs: &[Batch], delta: &Batch) -> Resul
         from = to;
     }
     Ok(())
+}
+
+/// The runs that may hold rows whose encoded primary keys are between two. A table that grows at one end has few
+/// where it changes.
+fn near(relation: &Relation, runs: &[Batch], first: &[u8], last: &[u8]) -> Vec<Batch> {
+    let layout = &relation.layout;
+    let meets = |run: &&Batch| {
+        run.last_key().is_some_and(|key| first <= layout.key_part(key))
+            && run.first_key().is_some_and(|key| layout.key_part(key) <= last)
+    };
+    runs.iter().filter(meets).cloned().collect()
+}
+
+/// The change that takes away the rows with these primary keys, which are encoded; a key without a row changes
+/// nothing.
+pub(crate) fn removal(relation: &Relation, runs: &[Batch], keys: &Strings) -> Result<Batch> {
+    let mut keys: Vec<&[u8]> = keys.iter().collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(Batch::empty()) };
+    let runs = near(relation, runs, first, last);
+    let mut cursor = TraceCursor::new(&runs);
+    let mut gone = BatchBuilder::new();
+    for key in keys {
+        cursor.seek_prefix(key);
+        while let Some((batch, row, weight)) = cursor.next_net()? {
+            gone.push_from(batch, row, -weight)?;
+        }
+    }
+    Ok(gone.finish_sorted())
 }
 
 /// Checks the rows of one primary key: those stored, which the cursor is at, plus those changed.

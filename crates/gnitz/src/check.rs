@@ -47,7 +47,7 @@ pub(crate) fn check(
         let vectors: Vec<&Vector> = vectors.iter().collect();
         relation.layout.encode(&vectors, batch.num_rows(), &vec![1; batch.num_rows()], &mut expected)?;
     }
-    let mut runs = snapshot.stored(relation.id())?.to_vec();
+    let mut runs = snapshot.stored(relation.id())?;
     runs.push(expected.finish()?.negate());
     differences(relation, &zset::merge(&runs)?)
 }

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use sql::Prepared as PreparedQuery;
 use sql::sqlparser::ast::Query;
 use sql::statement::{CopyFrom, CopySource, CopyTo, Explain, Need, Privileges, Statement, parse_one};
-use sql::{Env, PointQuery, PreparedDml, TableKind, ddl, explain, types};
+use sql::{Changes, Env, PointQuery, PreparedDml, TableKind, ddl, explain, types};
 use zset::{Datum, Type};
 
 use crate::appender::flush;
@@ -160,13 +160,14 @@ impl Prepared {
             }
             Ok(PlanKind::Query(Box::new(planner.prepare(&as_dyn, query, &[])?)))
         })?;
-        let params = parameters(params);
         match &plan.kind {
             PlanKind::Point(point) => {
-                let batch = point.fetch(as_dyn.as_ref(), &params, clock::now_micros())?;
+                let batch = point.fetch(as_dyn.as_ref(), &borrowed(params), clock::now_micros())?;
                 Ok(QueryResult { schema: batch.schema(), batches: vec![batch] })
             }
             PlanKind::Query(prepared) => {
+                let params: Vec<(Datum, Type)> =
+                    params.iter().map(|value| (value.datum.clone(), value.ty)).collect();
                 let rows = planner.run(prepared, &as_dyn, &params, core.cancel())?;
                 Ok(QueryResult { schema: rows.schema, batches: rows.batches })
             }
@@ -177,6 +178,17 @@ impl Prepared {
     }
 
     fn change(&self, core: &Core, work: &mut Work, params: &[Value]) -> Result<Outcome> {
+        let changes = self.changes(core, work, params)?;
+        work.change(changes.table.id, &changes.delta)?;
+        match changes.returning {
+            Some(batch) => Ok(Outcome::Rows(QueryResult { schema: batch.schema(), batches: vec![batch] })),
+            None => Ok(Outcome::Count { tag: self.statement.name(), rows: changes.affected }),
+        }
+    }
+
+    /// What a writing statement changes. Its snapshot is gone when this returns, so that the changes can be added to
+    /// the transaction in place.
+    fn changes(&self, core: &Core, work: &mut Work, params: &[Value]) -> Result<Changes> {
         let snapshot = self.snapshot(core, work)?;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
         let planner = &core.engine().planner;
@@ -186,15 +198,8 @@ impl Prepared {
         let PlanKind::Change(dml) = &plan.kind else {
             return Err(Error::Sql(sql::SqlError::internal("a change has the plan of a query")));
         };
-        let params = parameters(params);
-        let now = clock::now_micros();
-        let env = Env { planner, snapshot: &as_dyn, params: &params, now, cancel: core.cancel() };
-        let changes = dml.execute(&env)?;
-        work.change(changes.table.id, &changes.delta)?;
-        match changes.returning {
-            Some(batch) => Ok(Outcome::Rows(QueryResult { schema: batch.schema(), batches: vec![batch] })),
-            None => Ok(Outcome::Count { tag: self.statement.name(), rows: changes.affected }),
-        }
+        let (params, now) = (borrowed(params), clock::now_micros());
+        Ok(dml.execute(&Env { planner, snapshot: &as_dyn, params: &params, now, cancel: core.cancel() })?)
     }
 
     /// What the statement reads: views follow the transaction's own changes if it names one.
@@ -289,8 +294,8 @@ fn copy_from(core: &Core, copy: &CopyFrom) -> Result<Outcome> {
     Ok(Outcome::Count { tag: "COPY", rows })
 }
 
-fn parameters(params: &[Value]) -> Vec<(Datum, Type)> {
-    params.iter().map(|value| (value.datum.clone(), value.ty)).collect()
+fn borrowed(params: &[Value]) -> Vec<(&Datum, Type)> {
+    params.iter().map(|value| (&value.datum, value.ty)).collect()
 }
 
 fn explain_view(work: &Work, name: &str) -> Result<String> {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::redefine::Step;
 use crate::sync::lock;
-use crate::transaction::{Changes, Work};
+use crate::transaction::{Done, Work};
 
 /// What a session shares with its prepared statements and appenders.
 pub(crate) struct Core {
@@ -106,7 +106,7 @@ impl Core {
             let base = Arc::clone(writer.head());
             let mut private = Work::new(Arc::clone(&base));
             let answer = work(&mut private)?;
-            let Changes::Rows(rows) = private.into_changes()? else {
+            let Done::Rows(rows) = private.into_changes()? else {
                 return Err(Error::Sql(sql::SqlError::internal("a change of rows changed the catalog")));
             };
             (writer.commit(&base, rows, &self.cancel)?, answer)
@@ -158,9 +158,9 @@ impl Core {
         let engine = self.engine();
         let origin = Arc::clone(work.origin());
         let changes = match work.into_changes()? {
-            Changes::Rows(rows) if rows.is_empty() => return Ok(true),
-            Changes::Rows(rows) => rows,
-            Changes::Steps(steps) => {
+            Done::Rows(rows) if rows.is_empty() => return Ok(true),
+            Done::Rows(rows) => rows,
+            Done::Steps(steps) => {
                 engine.redefine(Some(&origin), &steps, &self.cancel)?;
                 return Ok(true);
             }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use sql::{Loader, Planner};
-use zset::{Batch, BatchBuilder, Datum};
+use zset::{Batch, BatchBuilder, Datum, Strings, ZsetError};
 
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::relation::Relation;
 use crate::snapshot::Snapshot;
 
@@ -27,6 +27,8 @@ pub(crate) struct Gather {
     builder: BatchBuilder,
     parts: Vec<Batch>,
     rows: u64,
+    /// The encoded primary keys of rows that go.
+    removed: Strings,
 }
 
 impl Gather {
@@ -39,7 +41,8 @@ impl Gather {
     ) -> Result<Gather> {
         let snapshot: Arc<dyn sql::Snapshot> = Arc::new(snapshot);
         let loader = Loader::new(planner, &snapshot, relation.name(), columns)?;
-        Ok(Gather { relation, loader, builder: BatchBuilder::new(), parts: Vec::new(), rows: 0 })
+        let (builder, parts, removed) = (BatchBuilder::new(), Vec::new(), Strings::new());
+        Ok(Gather { relation, loader, builder, parts, rows: 0, removed })
     }
 
     /// The table.
@@ -50,6 +53,11 @@ impl Gather {
     /// How many rows were added since the last [`Gather::take`].
     pub(crate) fn rows(&self) -> u64 {
         self.rows + self.loader.rows() as u64
+    }
+
+    /// How many rows and keys wait.
+    pub(crate) fn pending(&self) -> u64 {
+        self.rows() + self.removed.len() as u64
     }
 
     /// Adds rows given as Arrow columns.
@@ -71,6 +79,35 @@ impl Gather {
     ) -> Result<()> {
         self.loader.push_text(fields)?;
         self.encode_if(PIECE_ROWS)
+    }
+
+    /// Notes that the row with this primary key is to go.
+    pub(crate) fn remove_row(&mut self, key: &[Datum]) -> Result<()> {
+        let Relation { def, layout, .. } = self.relation.as_ref();
+        let unusable = || {
+            let (name, count) = (&def.name, def.primary_key.len());
+            let message = match count {
+                0 => format!("table \"{name}\" has no primary key to remove rows by"),
+                _ => format!("the primary key of table \"{name}\" is {count} values of its columns' types"),
+            };
+            Error::Usage { message }
+        };
+        if def.primary_key.is_empty() || key.len() != def.primary_key.len() {
+            return Err(unusable());
+        }
+        let mut encoded = Vec::with_capacity(32);
+        match layout.encode_prefix(key, &mut encoded) {
+            Ok(()) => self.removed.push(&encoded),
+            // No row can have the key.
+            Err(ZsetError::Null { .. } | ZsetError::OutOfRange { .. }) => {}
+            Err(_) => return Err(unusable()),
+        }
+        Ok(())
+    }
+
+    /// The keys of the rows that go.
+    pub(crate) fn take_removed(&mut self) -> Strings {
+        std::mem::take(&mut self.removed)
     }
 
     /// Everything gathered, as one sorted batch.

@@ -1,13 +1,15 @@
 //! A snapshot: what a statement sees from its beginning to its end. It is a version, and inside a transaction
 //! the transaction's own changes on top of it.
 //!
-//! The overlay is a few more runs for some collections. Nothing above tells them from committed ones: runs are
-//! added up wherever they are read.
+//! A transaction's own changes are a few more runs for some collections. Nothing above tells them from committed
+//! ones: runs are added up wherever they are read. They are made when somebody asks, so that a statement which looks
+//! for one row leaves the write buffers as they are.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sql::{TableDef, TableKind};
+use storage::Memtable;
 use zset::{Batch, BatchBuilder, CollectionId, Secret};
 
 use crate::describe;
@@ -15,23 +17,26 @@ use crate::error::Result;
 use crate::relation::Relation;
 use crate::version::Version;
 
+/// The write buffers of the tables that a transaction has changed.
+pub(crate) type Changes = BTreeMap<CollectionId, Memtable>;
+
 /// One epoch, whole, perhaps with a transaction's own changes.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     version: Arc<Version>,
-    /// All runs of the collections that were changed.
-    overlay: BTreeMap<CollectionId, Vec<Batch>>,
+    /// What the transaction has changed so far.
+    changes: Arc<Changes>,
 }
 
 impl Snapshot {
     /// A version as it is.
     pub(crate) fn new(version: Arc<Version>) -> Snapshot {
-        Snapshot { version, overlay: BTreeMap::new() }
+        Snapshot { version, changes: Arc::default() }
     }
 
-    /// A version in which some collections have other runs: their own and a transaction's.
-    pub(crate) fn with(version: Arc<Version>, overlay: BTreeMap<CollectionId, Vec<Batch>>) -> Snapshot {
-        Snapshot { version, overlay }
+    /// A version and a transaction's own changes.
+    pub(crate) fn with(version: Arc<Version>, changes: Arc<Changes>) -> Snapshot {
+        Snapshot { version, changes }
     }
 
     /// The version below.
@@ -45,8 +50,21 @@ impl Snapshot {
     }
 
     /// The sorted runs of a stored collection.
-    pub(crate) fn stored(&self, id: CollectionId) -> Result<&[Batch]> {
-        self.overlay.get(&id).map_or_else(|| self.version.runs(id), |runs| Ok(runs))
+    pub(crate) fn stored(&self, id: CollectionId) -> Result<Vec<Batch>> {
+        let mut runs = self.version.runs(id)?.to_vec();
+        if let Some(memtable) = self.changes.get(&id) {
+            runs.extend(memtable.snapshot()?);
+        }
+        Ok(runs)
+    }
+
+    /// Those of them that may hold keys which start with `prefix`.
+    fn stored_with_prefix(&self, id: CollectionId, prefix: &[u8]) -> Result<Vec<Batch>> {
+        let mut runs = self.version.state.runs_with_prefix(id, prefix)?;
+        if let Some(memtable) = self.changes.get(&id) {
+            runs.extend(memtable.runs_with_prefix(prefix)?);
+        }
+        Ok(runs)
     }
 
     /// Makes sure that the rows of these relations can be read: after it a query that names no others cannot
@@ -83,7 +101,14 @@ impl sql::Scan for Snapshot {
         let relation = self.version.compiled.catalog.by_id(id);
         match relation.filter(|relation| relation.def.kind == TableKind::System) {
             Some(relation) => self.system_rows(relation),
-            None => self.stored(id).unwrap_or_default().to_vec(),
+            None => self.stored(id).unwrap_or_default(),
+        }
+    }
+
+    fn runs_with_prefix(&self, id: CollectionId, prefix: &[u8]) -> Vec<Batch> {
+        match self.version.state.spine(id) {
+            Some(_) => self.stored_with_prefix(id, prefix).unwrap_or_default(),
+            None => self.runs(id),
         }
     }
 

@@ -1,24 +1,23 @@
 //! A transaction's private work: the version it began on, and its own changes, which only it can see.
 //!
-//! Changes go into one memtable a table. What a statement reads is the base version with the memtables' runs laid
-//! over it. Views follow only when a statement names one: the changes made since the last time are then run
+//! Changes go into one memtable a table. What a statement reads is the base version with the memtables laid over
+//! it. A snapshot shares them; a change that finds one still in use, by a reader that has not ended, copies them.
+//! Views follow only when a statement names one: the changes made since the last time are then run
 //! through the circuits, on a private state that nobody else has, so that a transaction of many statements pays
 //! for its views once. Rolling back is dropping this value.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use sql::Planner;
-use storage::Memtable;
-use zset::{Batch, CollectionId, Deltas};
+use zset::{Batch, CollectionId, Deltas, Strings};
 
 use crate::apply;
 use crate::definition::Definition;
 use crate::error::{Error, Result};
 use crate::redefine::Step;
 use crate::relation::Relation;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Changes, Snapshot};
 use crate::version::Version;
 
 /// Changes of at most so many rows go into the list of the memtable, larger ones around it.
@@ -31,7 +30,7 @@ pub(crate) struct Work {
     /// What it did up to its last change of the catalog, which is all in `base`.
     steps: Vec<Step>,
     base: Arc<Version>,
-    tables: BTreeMap<CollectionId, Memtable>,
+    tables: Arc<Changes>,
     /// The base with some of the changes, views included.
     seen: Arc<Version>,
     /// Those changes.
@@ -46,7 +45,7 @@ impl Work {
             steps: Vec::new(),
             seen: Arc::clone(&base),
             base,
-            tables: BTreeMap::new(),
+            tables: Arc::default(),
             seen_changes: Deltas::new(),
         }
     }
@@ -67,11 +66,15 @@ impl Work {
         found.cloned().ok_or_else(|| Error::UndefinedTable { name: name.to_string() })
     }
 
-    /// Adds rows that nobody has looked at: fails if they don't leave the table a table.
-    pub(crate) fn load(&mut self, relation: &Relation, delta: Batch) -> Result<()> {
+    /// Takes away the rows with some (encoded) primary keys and adds rows that nobody has looked at: fails if that
+    /// does not leave the table a table. Returns how many rows went.
+    pub(crate) fn load(&mut self, relation: &Relation, rows: &Batch, removed: &Strings) -> Result<u64> {
         let runs = self.table_runs(relation.id())?;
+        let gone = apply::removal(relation, &runs, removed)?;
+        let delta = rows.add(&gone)?;
         apply::check(relation, &runs, &delta)?;
-        self.change(relation.id(), &delta)
+        self.change(relation.id(), &delta)?;
+        Ok(gone.len() as u64)
     }
 
     /// Adds a statement's change of a table, which was made and checked on [`Work::snapshot`].
@@ -81,7 +84,7 @@ impl Work {
         }
         // The one change of a statement outside of a transaction stays the batch it is.
         let small = delta.len() <= SMALL_CHANGE && self.tables.contains_key(&table);
-        let memtable = self.tables.entry(table).or_default();
+        let memtable = Arc::make_mut(&mut self.tables).entry(table).or_default();
         if !small {
             return Ok(memtable.push_batch(delta.clone())?);
         }
@@ -100,11 +103,7 @@ impl Work {
             self.see_changes(cancel)?;
             return Ok(Snapshot::new(Arc::clone(&self.seen)));
         }
-        let mut overlay = BTreeMap::new();
-        for id in self.tables.keys().copied().collect::<Vec<_>>() {
-            overlay.insert(id, self.table_runs(id)?);
-        }
-        Ok(Snapshot::with(Arc::clone(&self.base), overlay))
+        Ok(Snapshot::with(Arc::clone(&self.base), Arc::clone(&self.tables)))
     }
 
     /// Changes the catalog for the statements that follow.
@@ -130,18 +129,18 @@ impl Work {
     }
 
     /// What is to be committed.
-    pub(crate) fn into_changes(mut self) -> Result<Changes> {
+    pub(crate) fn into_changes(mut self) -> Result<Done> {
         let rows = take_changes(&mut self.tables)?;
         if self.steps.is_empty() {
-            return Ok(Changes::Rows(rows));
+            return Ok(Done::Rows(rows));
         }
         self.steps.extend((!rows.is_empty()).then_some(Step::Rows(rows)));
-        Ok(Changes::Steps(self.steps))
+        Ok(Done::Steps(self.steps))
     }
 
     fn table_runs(&mut self, id: CollectionId) -> Result<Vec<Batch>> {
         let mut runs = self.base.runs(id)?.to_vec();
-        if let Some(memtable) = self.tables.get_mut(&id) {
+        if let Some(memtable) = Arc::make_mut(&mut self.tables).get_mut(&id) {
             runs.extend_from_slice(memtable.runs()?);
         }
         Ok(runs)
@@ -150,7 +149,7 @@ impl Work {
     /// Runs the changes made since the last time through the circuits.
     fn see_changes(&mut self, cancel: &AtomicBool) -> Result<()> {
         let mut unseen = Deltas::new();
-        for (&id, memtable) in &mut self.tables {
+        for (&id, memtable) in Arc::make_mut(&mut self.tables) {
             let all = zset::merge(memtable.runs()?)?;
             let new = match self.seen_changes.get(&id) {
                 Some(seen) => all.add(&seen.negate())?,
@@ -171,15 +170,17 @@ impl Work {
 }
 
 /// What a transaction did.
-pub(crate) enum Changes {
+pub(crate) enum Done {
     /// It changed rows: one consolidated change a table.
     Rows(Deltas),
     /// It changed the catalog too.
     Steps(Vec<Step>),
 }
 
-/// The changes gathered in memtables, which are empty after it.
-fn take_changes(tables: &mut BTreeMap<CollectionId, Memtable>) -> Result<Deltas> {
-    let batches = std::mem::take(tables).into_iter().map(|(id, memtable)| Ok((id, memtable.into_batch()?)));
-    batches.filter(|change| !change.as_ref().is_ok_and(|(_, batch): &(_, Batch)| batch.is_empty())).collect()
+/// The changes gathered in memtables, which are empty after it: one consolidated change a table.
+fn take_changes(tables: &mut Arc<Changes>) -> Result<Deltas> {
+    let gathered = Arc::unwrap_or_clone(std::mem::take(tables)).into_iter();
+    let batches: Deltas =
+        gathered.map(|(id, memtable)| Ok((id, memtable.into_batch()?))).collect::<Result<_>>()?;
+    Ok(batches.into_iter().filter(|(_, batch)| !batch.is_empty()).collect())
 }

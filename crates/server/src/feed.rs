@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use gnitz::{Database, Delta, Error, Result};
 pub use gnitz::Start;
+use gnitz::{Database, Delta, Error, Result};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 

@@ -5,12 +5,13 @@
 //! search; with none it is a scan. The terms that became the prefix hold for exactly the rows found, so they are
 //! not evaluated again.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
-use zset::{Batch, Datum, Layout, TraceCursor, Type, Vector};
+use zset::{Batch, CollectionId, Datum, Layout, TraceCursor, Type, Vector};
 
-use crate::catalog::TableDef;
+use crate::catalog::{Scan, TableDef};
 use crate::error::SqlError;
 use crate::literal::Literal;
 use crate::params::{Params, placeholder};
@@ -47,6 +48,13 @@ pub struct Hit<'a> {
     pub weight: i64,
 }
 
+/// The runs that may hold the rows, and what their keys start with there.
+#[derive(Debug, Default)]
+pub struct Found {
+    prefix: Vec<u8>,
+    runs: Vec<Batch>,
+}
+
 impl Access {
     /// The access that `condition` asks for. The scope's one relation is the table.
     pub fn new(
@@ -80,34 +88,49 @@ impl Access {
         Ok(Access { prefix, rest })
     }
 
-    /// The rows, in the order of their keys.
-    pub fn hits<'a>(
+    /// Where to look for the rows.
+    pub fn look(
         &self,
         layout: &Layout,
-        runs: &'a [Batch],
+        scan: &dyn Scan,
+        id: CollectionId,
         given: &Given<'_>,
-    ) -> Result<Vec<Hit<'a>>, SqlError> {
+    ) -> Result<Found, SqlError> {
+        let Some(prefix) = self.prefix(layout, given)? else { return Ok(Found::default()) };
+        let runs = if prefix.is_empty() { scan.runs(id) } else { scan.runs_with_prefix(id, &prefix) };
+        Ok(Found { prefix, runs })
+    }
+
+    /// The encoded prefix of the keys; `None` where no row can have it.
+    fn prefix(&self, layout: &Layout, given: &Given<'_>) -> Result<Option<Vec<u8>>, SqlError> {
         let mut values = Vec::with_capacity(self.prefix.len());
         for constant in &self.prefix {
             match constant {
-                Constant::Value(value) => values.push(value.clone()),
-                Constant::Nothing => return Ok(Vec::new()),
+                Constant::Value(value) => values.push(Cow::Borrowed(value)),
+                Constant::Nothing => return Ok(None),
                 Constant::Parameter(index, ty) => {
-                    let Some((value, from)) = given.raw.get(*index) else { return Ok(Vec::new()) };
-                    match key_value(value, *from, *ty)? {
+                    let Some(&(value, from)) = given.raw.get(*index) else { return Ok(None) };
+                    match key_value(value, from, *ty)? {
                         Some(value) => values.push(value),
-                        None => return Ok(Vec::new()),
+                        None => return Ok(None),
                     }
                 }
             }
         }
         let mut prefix = Vec::with_capacity(64);
-        if layout.encode_prefix(&values, &mut prefix).is_err() {
-            // No row can have a value that the key cannot hold.
-            return Ok(Vec::new());
-        }
-        let mut cursor = TraceCursor::new(runs);
-        cursor.seek_prefix(&prefix);
+        // No row can have a value that the key cannot hold.
+        Ok(layout.encode_prefix(&values, &mut prefix).is_ok().then_some(prefix))
+    }
+
+    /// The rows, in the order of their keys.
+    pub fn hits<'a>(
+        &self,
+        layout: &Layout,
+        found: &'a Found,
+        given: &Given<'_>,
+    ) -> Result<Vec<Hit<'a>>, SqlError> {
+        let mut cursor = TraceCursor::new(&found.runs);
+        cursor.seek_prefix(&found.prefix);
         let mut hits = Vec::new();
         while let Some((batch, row, weight)) = cursor.next_net()? {
             hits.push(Hit { batch, row, weight });
@@ -216,9 +239,11 @@ fn constant(term: &Expr, column: usize, ty: Type, scope: &Scope) -> Option<Const
 }
 
 /// The value of a key column of type `ty` that equals a parameter's.
-fn key_value(value: &Datum, from: Type, ty: Type) -> Result<Option<Datum>, SqlError> {
+fn key_value(value: &Datum, from: Type, ty: Type) -> Result<Option<Cow<'_, Datum>>, SqlError> {
     match value {
-        Datum::Text(text) if ty != Type::Text => input::from_text(text, ty).map(Some),
-        _ => assign::exactly(value, from, ty),
+        Datum::Null => Ok(None),
+        _ if from == ty => Ok(Some(Cow::Borrowed(value))),
+        Datum::Text(text) if ty != Type::Text => input::from_text(text, ty).map(|key| Some(Cow::Owned(key))),
+        _ => Ok(assign::exactly(value, from, ty)?.map(Cow::Owned)),
     }
 }

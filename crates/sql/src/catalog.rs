@@ -77,6 +77,11 @@ pub trait Scan: Send + Sync {
     /// The sorted runs of a collection; a row's weight is the sum over them.
     fn runs(&self, id: CollectionId) -> Vec<Batch>;
 
+    /// Those of the runs that may hold keys which start with `prefix`; they may hold others too.
+    fn runs_with_prefix(&self, id: CollectionId, prefix: &[u8]) -> Vec<Batch> {
+        self.runs(id).into_iter().filter(|run| run.spans(prefix)).collect()
+    }
+
     /// The database's key for discriminators, which encoding a probe needs.
     fn secret(&self) -> Secret;
 }

@@ -28,6 +28,7 @@ mod conflict;
 mod delete;
 mod insert;
 mod load;
+mod plain;
 mod returning;
 mod rows;
 mod update;
@@ -55,7 +56,7 @@ pub struct Env<'a> {
     /// The database as the statement sees it, its own transaction's changes included.
     pub snapshot: &'a Arc<dyn Snapshot>,
     /// The values of `$1`, `$2`, … with their types.
-    pub params: &'a [(Datum, Type)],
+    pub params: &'a [(&'a Datum, Type)],
     /// The time that `now()` gives, in microseconds since 1970 in UTC.
     pub now: i64,
     /// Set to stop the statement.

@@ -4,6 +4,7 @@
 //! the other operand of its operator, the type it is cast to. The first place that has a type decides. One
 //! that no place tells the type of needs a cast where an expression is compiled.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
@@ -62,7 +63,7 @@ impl Params {
 
     /// The values given for the parameters, each as its place takes it. One that is only looked for in a key is
     /// left as it is: there a value that the key cannot hold is no error, it equals nothing.
-    pub fn bind(&self, given: &[(Datum, Type)]) -> Result<Vec<Datum>, SqlError> {
+    pub fn bind<'g>(&self, given: &[(&'g Datum, Type)]) -> Result<Vec<Cow<'g, Datum>>, SqlError> {
         if given.len() != self.types.len() {
             return Err(SqlError::new(
                 SqlState::UndefinedParameter,
@@ -74,11 +75,13 @@ impl Params {
             ));
         }
         let places = self.types.iter().zip(&self.assigned);
-        let bound = places.zip(given).map(|((wanted, assigned), (value, from))| {
-            check_lane(value, *from)?;
-            match wanted {
-                Some(wanted) if *assigned => assign::parameter(value, *from, *wanted),
-                _ => Ok(value.clone()),
+        let bound = places.zip(given).map(|((wanted, assigned), &(value, from))| {
+            check_lane(value, from)?;
+            match *wanted {
+                Some(wanted) if *assigned && wanted != from => {
+                    assign::parameter(value, from, wanted).map(Cow::Owned)
+                }
+                _ => Ok(Cow::Borrowed(value)),
             }
         });
         bound.collect()

@@ -108,7 +108,7 @@ impl PointQuery {
     pub fn fetch(
         &self,
         snapshot: &dyn Snapshot,
-        params: &[(Datum, Type)],
+        params: &[(&Datum, Type)],
         now: i64,
     ) -> Result<RecordBatch, SqlError> {
         let current = snapshot.table(&self.table.name);
@@ -123,8 +123,8 @@ impl PointQuery {
         }
         let bound = self.params.bind(params)?;
         let given = Given { raw: params, params: &bound, now };
-        let runs = snapshot.runs(self.table.id);
-        let hits = repeated(self.access.hits(&self.layout, &runs, &given)?);
+        let found = self.access.look(&self.layout, snapshot, self.table.id, &given)?;
+        let hits = repeated(self.access.hits(&self.layout, &found, &given)?);
         match &self.output {
             Output::Columns(columns) => {
                 let array =

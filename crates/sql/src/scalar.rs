@@ -7,6 +7,7 @@
 //! relation, so that a compiled expression serves every execution. A subquery is no scalar expression: its
 //! caller turns to the ad-hoc engine.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -112,11 +113,18 @@ impl Scope {
 #[derive(Clone, Copy, Debug)]
 pub struct Given<'a> {
     /// The parameters as they were given.
-    pub raw: &'a [(Datum, Type)],
+    pub raw: &'a [(&'a Datum, Type)],
     /// The same, each as its place takes it: see [`Params::bind`].
-    pub params: &'a [Datum],
+    pub params: &'a [Cow<'a, Datum>],
     /// The statement's time, in microseconds since 1970 in UTC.
     pub now: i64,
+}
+
+impl<'a> Given<'a> {
+    /// The value of the parameter with this index, as its place takes it; NULL where none was given.
+    pub fn param(&self, index: usize) -> &'a Datum {
+        self.params.get(index).map_or(&Datum::Null, |value| value)
+    }
 }
 
 /// Compiled expressions over the columns of a scope.
@@ -164,7 +172,7 @@ impl Scalars {
         let used = |index: usize| self.program.used_columns().contains(&(index as u32));
         let mut extra = Vec::with_capacity(self.params.len() + 1);
         for (at, ty) in self.params.iter().enumerate() {
-            let value = given.params.get(at).unwrap_or(&Datum::Null);
+            let value = given.param(at);
             let rows = if used(self.width + at) { rows } else { 0 };
             extra.push(Vector::constant(ty.lane(), value, rows));
         }

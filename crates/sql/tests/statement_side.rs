@@ -46,6 +46,10 @@ impl Scan for State {
 
 impl Snapshot for State {}
 
+fn borrowed(params: &[(Datum, Type)]) -> Vec<(&Datum, Type)> {
+    params.iter().map(|(value, ty)| (value, *ty)).collect()
+}
+
 struct Db {
     planner: Arc<Planner>,
     state: State,
@@ -84,7 +88,7 @@ impl Db {
                 let rows = self.planner.query(&snapshot, query, params, &self.cancel)?;
                 let shown: Vec<String> = rows.batches.iter().flat_map(show).collect();
                 if let Some(point) = PointQuery::recognise(&self.planner, snapshot.as_ref(), query) {
-                    let batch = point.fetch(snapshot.as_ref(), params, NOW)?;
+                    let batch = point.fetch(snapshot.as_ref(), &borrowed(params), NOW)?;
                     let mut sorted = show(&batch);
                     let mut general = shown.clone();
                     sorted.sort();
@@ -107,6 +111,7 @@ impl Db {
 
     fn execute(&self, prepared: &PreparedDml, params: &[(Datum, Type)]) -> Result<Changes, SqlError> {
         let snapshot = self.snapshot();
+        let params = &borrowed(params);
         let env = Env { planner: &self.planner, snapshot: &snapshot, params, now: NOW, cancel: &self.cancel };
         prepared.execute(&env)
     }

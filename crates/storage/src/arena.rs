@@ -15,7 +15,7 @@ pub const BLOCK: usize = 1 << BLOCK_BITS;
 const ALIGN: usize = 8;
 
 /// The bump allocator.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Arena {
     blocks: Vec<Vec<u8>>,
 }

@@ -38,7 +38,7 @@ const HEIGHT: usize = 8;
 const NEXT: usize = 12;
 
 /// The write buffer of one collection in one transaction.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Memtable {
     list: SkipList,
     /// Older rows, largest batch first. A row may be in several; its weight is their sum.
@@ -116,6 +116,14 @@ impl Memtable {
     pub fn snapshot(&self) -> Result<Vec<Batch>> {
         let mut runs = self.sealed.clone();
         runs.extend((self.list.rows > 0).then(|| self.list.transmute()).transpose()?);
+        Ok(runs)
+    }
+
+    /// The rows whose keys start with `prefix`, as runs that may hold others too. The list stays as it is: only
+    /// what it has there is copied.
+    pub fn runs_with_prefix(&self, prefix: &[u8]) -> Result<Vec<Batch>> {
+        let mut runs: Vec<Batch> = self.sealed.iter().filter(|batch| batch.spans(prefix)).cloned().collect();
+        runs.extend(self.list.under(prefix)?);
         Ok(runs)
     }
 
@@ -210,7 +218,7 @@ fn add(left: i64, right: i64) -> Result<i64> {
 }
 
 /// The active list.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SkipList {
     arena: Arena,
     head: u32,
@@ -245,9 +253,7 @@ impl SkipList {
             self.head = self.allocate(NEXT + 4 * MAX_HEIGHT)?;
             self.tails = [self.head; MAX_HEIGHT];
         }
-        let last = self.tails[0];
-        let above_all = last == self.head || self.key(last) < key;
-        let path = if above_all { self.tails } else { self.path(key) };
+        let path = if self.is_above_all(key) { self.tails } else { self.path(key) };
         let found = self.next(path[0], 0);
         if found != NULL && self.key(found) == key {
             let sum = add(self.weight(found), weight)?;
@@ -316,7 +322,28 @@ impl SkipList {
 
     /// The first node whose key is not below `key`.
     fn find(&self, key: &[u8]) -> u32 {
-        if self.head == NULL { NULL } else { self.next(self.path(key)[0], 0) }
+        if self.head == NULL || self.is_above_all(key) { NULL } else { self.next(self.path(key)[0], 0) }
+    }
+
+    /// Whether every key is below `key`. The list has a head.
+    fn is_above_all(&self, key: &[u8]) -> bool {
+        let last = self.tails[0];
+        last == self.head || self.key(last) < key
+    }
+
+    /// The rows whose keys start with `prefix`, if there are any.
+    fn under(&self, prefix: &[u8]) -> Result<Option<Batch>> {
+        let mut node = self.find(prefix);
+        let mut builder = BatchBuilder::new();
+        while node != NULL && self.key(node).starts_with(prefix) {
+            let weight = self.weight(node);
+            if weight != 0 {
+                let (key, value) = self.row(node);
+                builder.push(key, value, weight)?;
+            }
+            node = self.next(node, 0);
+        }
+        Ok((!builder.is_empty()).then(|| builder.finish_sorted()))
     }
 
     /// The list as a batch, without the rows whose weight is zero.

@@ -104,11 +104,7 @@ impl Spine {
         for shard in self.inner.disk.with_prefix(prefix) {
             runs.push(shard.batch()?.clone());
         }
-        let near = |batch: &&Batch| {
-            batch.last_key().is_some_and(|last| prefix <= last)
-                && batch.first_key().is_some_and(|first| first <= prefix || first.starts_with(prefix))
-        };
-        runs.extend(self.inner.memory.iter().filter(near).cloned());
+        runs.extend(self.inner.memory.iter().filter(|batch| batch.spans(prefix)).cloned());
         Ok(runs)
     }
 

@@ -50,6 +50,11 @@ impl State {
         self.spine(id).ok_or_else(|| unknown(id))?.runs()
     }
 
+    /// Those of a collection's runs that may hold keys which start with `prefix`, verified.
+    pub fn runs_with_prefix(&self, id: CollectionId, prefix: &[u8]) -> Result<Vec<Batch>> {
+        self.spine(id).ok_or_else(|| unknown(id))?.runs_with_prefix(prefix)
+    }
+
     /// Verifies what has not been read before of these collections; after it [`State::runs`] cannot fail for them.
     pub fn verify(&self, ids: impl IntoIterator<Item = CollectionId>) -> Result<()> {
         ids.into_iter().try_for_each(|id| self.runs(id).map(|_| ()))

@@ -212,6 +212,12 @@ impl Batch {
         }
     }
 
+    /// Whether keys that start with `prefix` would lie between the first and the last.
+    pub fn spans(&self, prefix: &[u8]) -> bool {
+        self.last_key().is_some_and(|last| prefix <= last)
+            && self.first_key().is_some_and(|first| first <= prefix || first.starts_with(prefix))
+    }
+
     /// The rows of `range` as a batch of their own, without copying.
     ///
     /// # Panics

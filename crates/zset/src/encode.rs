@@ -13,6 +13,7 @@ use crate::types::Type;
 use crate::varint;
 use crate::vector::{Data, Strings, Vector};
 use crate::{Datum, weights};
+use std::borrow::Borrow;
 
 impl Layout {
     /// Encodes `rows` rows, given as one vector for each column of the schema, each row with its weight, and
@@ -35,7 +36,12 @@ impl Layout {
     }
 
     /// Encodes one row of one datum for each column of the schema. On an error nothing is pushed.
-    pub fn encode_datums(&self, row: &[Datum], weight: i64, out: &mut BatchBuilder) -> Result<(), ZsetError> {
+    pub fn encode_datums<D: Borrow<Datum>>(
+        &self,
+        row: &[D],
+        weight: i64,
+        out: &mut BatchBuilder,
+    ) -> Result<(), ZsetError> {
         if row.len() != self.places.len() {
             return Err(ZsetError::Shape { column: row.len().min(self.places.len()) as u32 });
         }
@@ -176,8 +182,9 @@ impl Layout {
         }
     }
 
-    fn encode_row(&self, row: &[Datum], out: &mut BatchBuilder) -> Result<(), ZsetError> {
-        let key_columns: usize = self.keys.iter().map(|key| key_size(key, &row[key.column as usize])).sum();
+    fn encode_row<D: Borrow<Datum>>(&self, row: &[D], out: &mut BatchBuilder) -> Result<(), ZsetError> {
+        let of = |key: &KeyColumn| row[key.column as usize].borrow();
+        let key_columns: usize = self.keys.iter().map(|key| key_size(key, of(key))).sum();
         let key_size = key_columns + self.discriminator().width();
         let value_size = match self.discriminator() {
             Discriminator::Hash => {
@@ -190,7 +197,7 @@ impl Layout {
         varint::write(&mut out.keys, key_size as u32);
         varint::write(&mut out.values, value_size as u32);
         for key in &self.keys {
-            encode_key(key, &row[key.column as usize], &mut out.keys)?;
+            encode_key(key, of(key), &mut out.keys)?;
         }
         match self.discriminator() {
             Discriminator::Empty => Ok(()),
@@ -205,9 +212,9 @@ impl Layout {
     }
 
     /// Appends V of one row.
-    fn encode_value(&self, row: &[Datum], out: &mut Vec<u8>) -> Result<(), ZsetError> {
+    fn encode_value<D: Borrow<Datum>>(&self, row: &[D], out: &mut Vec<u8>) -> Result<(), ZsetError> {
         let start = out.len();
-        let of = |value: &ValueColumn| &row[value.column as usize];
+        let of = |value: &ValueColumn| row[value.column as usize].borrow();
         let bitmap = self.values.iter().filter(|value| value.null_bit.is_some()).count().div_ceil(8);
         out.resize(start + bitmap, 0);
         for value in &self.values {
@@ -239,8 +246,9 @@ fn key_size(key: &KeyColumn, value: &Datum) -> usize {
     key.width.unwrap_or_else(|| marker + value.as_bytes().map_or(0, escaped_len))
 }
 
-fn tail_size(value: &ValueColumn, row: &[Datum]) -> usize {
-    let bytes = if value.ty.width().is_none() { row[value.column as usize].as_bytes() } else { None };
+fn tail_size<D: Borrow<Datum>>(value: &ValueColumn, row: &[D]) -> usize {
+    let of = || row[value.column as usize].borrow();
+    let bytes = if value.ty.width().is_none() { of().as_bytes() } else { None };
     bytes.map_or(0, <[u8]>::len)
 }
 

@@ -18,6 +18,7 @@ use crate::schema::{Schema, Secret};
 use crate::types::{Lane, Type};
 use crate::vector::Vector;
 use siphasher::sip128::{Hasher128, SipHasher13};
+use std::borrow::Borrow;
 use std::hash::Hasher;
 
 /// V up to this size is its own discriminator.
@@ -145,10 +146,14 @@ impl Layout {
     ///
     /// Fails where no row can have the values: NULL in a NOT NULL column, or a number beyond its type. Nothing is
     /// appended then.
-    pub fn encode_prefix(&self, key_values: &[Datum], out: &mut Vec<u8>) -> Result<(), ZsetError> {
+    pub fn encode_prefix<D: Borrow<Datum>>(
+        &self,
+        key_values: &[D],
+        out: &mut Vec<u8>,
+    ) -> Result<(), ZsetError> {
         let start = out.len();
         for (key, value) in self.keys.iter().zip(key_values) {
-            if let Err(error) = encode_key(key, value, out) {
+            if let Err(error) = encode_key(key, value.borrow(), out) {
                 out.truncate(start);
                 return Err(error);
             }

@@ -76,6 +76,12 @@ impl Scratch {
         Database::builder().sync(sync).open(self.path.join(name))
     }
 
+    /// Bytes of a database's files.
+    fn bytes(&self, name: &str) -> u64 {
+        let Ok(files) = std::fs::read_dir(self.path.join(name)) else { return 0 };
+        files.flatten().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+    }
+
     fn remove(&self, name: &str) {
         let _ = std::fs::remove_dir_all(self.path.join(name));
     }

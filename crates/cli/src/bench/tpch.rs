@@ -1,5 +1,6 @@
-//! TPC-H as a stream: how fast it loads, how many changes a second go through each view and through all, how long a
-//! one-row commit takes, what a view's state weighs, and how long a reopened database is not there.
+//! TPC-H as a stream: how fast it loads, how many changes a second go through each view and through all, statement by
+//! statement and in batches, how long a one-row commit takes, what a view's state weighs, how long a view of empty
+//! tables takes to create, and how long a reopened database is not there.
 
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use gnitz::{Datum, Error, Session, Sync, Type, Value};
 
 use super::{Report, Scratch};
 use crate::measure::{Latencies, cpu_seconds, resident_bytes};
-use crate::tpch::{self, Change, Refresh, VIEWS, View, Writer};
+use crate::tpch::{self, Batch, BulkWriter, Change, Refresh, VIEWS, View, Writer};
 
 /// How much data, and how many changes.
 #[derive(Args)]
@@ -19,8 +20,8 @@ pub struct TpchArguments {
     /// Rows changed a commit in the throughput figures
     #[arg(long, default_value_t = 10_000)]
     batch: u64,
-    /// Rows changed for each throughput figure
-    #[arg(long, default_value_t = 100_000)]
+    /// Rows changed for each throughput figure by statements; by batches twice as many
+    #[arg(long, default_value_t = 80_000)]
     changes: u64,
     /// One-row commits for each latency figure
     #[arg(long, default_value_t = 5_000)]
@@ -29,28 +30,34 @@ pub struct TpchArguments {
 
 impl Default for TpchArguments {
     fn default() -> TpchArguments {
-        TpchArguments { scale: 0.1, batch: 10_000, changes: 100_000, commits: 5_000 }
+        TpchArguments { scale: 0.1, batch: 10_000, changes: 80_000, commits: 5_000 }
     }
 }
 
 /// Runs every figure on one database on disk with `sync = off`, so that the disk's own latency stays out of them.
 pub fn run(arguments: &TpchArguments, scratch: &Scratch, report: &mut Report) -> Result<(), Error> {
+    create_empty(scratch, report)?;
     let database = scratch.open("tpch", Sync::Off)?;
     let session = database.session();
     load(&session, arguments, report)?;
     let mut stream = Refresh::new(arguments.scale);
     for view in VIEWS {
         create(&session, arguments, view, report)?;
-        throughput(&session, arguments, &mut stream, view.name, report)?;
+        statements(&session, arguments, &mut stream, view.name, report)?;
+        if view.name == "q3" {
+            batches(&session, arguments, &mut stream, view.name, report)?;
+        }
         one_row(&session, arguments, view.name, report)?;
         session.execute(&format!("DROP MATERIALIZED VIEW {}", view.name))?;
     }
-    throughput(&session, arguments, &mut stream, "none", report)?;
+    statements(&session, arguments, &mut stream, "none", report)?;
+    batches(&session, arguments, &mut stream, "none", report)?;
     one_row(&session, arguments, "none", report)?;
     for view in VIEWS {
         session.execute(&format!("CREATE MATERIALIZED VIEW {} AS {}", view.name, view.query))?;
     }
-    throughput(&session, arguments, &mut stream, "all", report)?;
+    statements(&session, arguments, &mut stream, "all", report)?;
+    batches(&session, arguments, &mut stream, "all", report)?;
     one_row(&session, arguments, "all", report)?;
     state(&session, arguments, report)?;
     session.execute("DROP MATERIALIZED VIEW top_customers")?;
@@ -59,11 +66,51 @@ pub fn run(arguments: &TpchArguments, scratch: &Scratch, report: &mut Report) ->
     drop(session);
     database.close()?;
     drop(database);
+    reopen(scratch, arguments, report)?;
+    scratch.remove("tpch");
+    Ok(())
+}
+
+/// The time until a closed database is there again, and until its first queries are answered.
+fn reopen(scratch: &Scratch, arguments: &TpchArguments, report: &mut Report) -> Result<(), Error> {
+    let size = [("database", format!("{:.0} MB", scratch.bytes("tpch") as f64 / 1e6))];
+    let conditions = [scale(arguments), size].concat();
     let start = Instant::now();
     let reopened = scratch.open("tpch", Sync::Off)?;
-    report.figure("tpch-reopen", &scale(arguments), start.elapsed().as_secs_f64() * 1e3, "ms");
-    drop(reopened);
-    scratch.remove("tpch");
+    report.figure("tpch-reopen", &conditions, start.elapsed().as_secs_f64() * 1e3, "ms");
+    let session = reopened.session();
+    for (what, query) in [
+        ("view", "SELECT count(*) FROM q3"),
+        ("row by key", "SELECT o_totalprice FROM orders WHERE o_orderkey = 7"),
+    ] {
+        let conditions = [conditions.as_slice(), &[("first query", what.to_string())]].concat();
+        let start = Instant::now();
+        session.query(query)?;
+        report.figure("tpch-reopen-query", &conditions, start.elapsed().as_secs_f64() * 1e3, "ms");
+    }
+    Ok(())
+}
+
+/// The time to create each view while the tables are empty: the median of several.
+fn create_empty(scratch: &Scratch, report: &mut Report) -> Result<(), Error> {
+    const TIMES: usize = 21;
+    let database = scratch.open("tpch-empty", Sync::Off)?;
+    let session = database.session();
+    tpch::create_tables(&session)?;
+    for view in VIEWS {
+        let mut latencies = Latencies::default();
+        for _ in 0..TIMES {
+            let start = Instant::now();
+            session.execute(&format!("CREATE MATERIALIZED VIEW {} AS {}", view.name, view.query))?;
+            latencies.add(start.elapsed());
+            session.execute(&format!("DROP MATERIALIZED VIEW {}", view.name))?;
+        }
+        let conditions = [("view", view.name.to_string())];
+        report.figure("tpch-create-empty", &conditions, latencies.quantile(0.5) / 1e3, "ms");
+    }
+    drop(session);
+    database.close()?;
+    scratch.remove("tpch-empty");
     Ok(())
 }
 
@@ -101,8 +148,8 @@ fn create(
     Ok(())
 }
 
-/// Commits of about `--batch` changed rows, through the views that are there.
-fn throughput(
+/// Commits of about `--batch` changed rows through the views that are there, each change by a prepared statement.
+fn statements(
     session: &Session,
     arguments: &TpchArguments,
     stream: &mut Refresh,
@@ -110,29 +157,60 @@ fn throughput(
     report: &mut Report,
 ) -> Result<(), Error> {
     let writer = Writer::new(session)?;
-    let mut batches: Vec<Vec<Change>> = Vec::new();
-    let mut left = arguments.changes;
-    while left > 0 {
-        let mut rows = 0;
-        let mut batch = Vec::new();
-        while rows < arguments.batch.min(left) {
-            let Some(change) = stream.next() else { break };
-            rows += change.rows();
-            batch.push(change);
+    let batches = transactions(stream, arguments.changes, arguments.batch);
+    let by = [("views", views.to_string()), ("by", "statements".to_string())];
+    throughput(&by, arguments, report, &batches, |batch| writer.commit(session, batch))
+}
+
+/// The same, each commit as one batch of new rows and of keys of rows that go.
+fn batches(
+    session: &Session,
+    arguments: &TpchArguments,
+    stream: &mut Refresh,
+    views: &str,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let mut writer = BulkWriter::new(session)?;
+    let batches = transactions(stream, 2 * arguments.changes, arguments.batch);
+    let batches: Vec<Batch> = batches.iter().map(|changes| Batch::of(changes)).collect();
+    let by = [("views", views.to_string()), ("by", "batches".to_string())];
+    throughput(&by, arguments, report, &batches, |batch| writer.commit(session, batch))
+}
+
+/// The next `changes` changed rows in transactions of `batch` rows.
+fn transactions(stream: &mut Refresh, changes: u64, batch: u64) -> Vec<Vec<Change>> {
+    let mut transactions = Vec::new();
+    let (mut left, mut rows, mut transaction) = (changes, 0, Vec::new());
+    while left > 0
+        && let Some(change) = stream.next()
+    {
+        rows += change.rows();
+        left = left.saturating_sub(change.rows());
+        transaction.push(change);
+        if rows >= batch || left == 0 {
+            transactions.push(std::mem::take(&mut transaction));
+            rows = 0;
         }
-        if batch.is_empty() {
-            break;
-        }
-        left = left.saturating_sub(rows);
-        batches.push(batch);
     }
+    transactions.extend((!transaction.is_empty()).then_some(transaction));
+    transactions
+}
+
+/// Times the commits of some transactions.
+fn throughput<T>(
+    by: &[(&'static str, String)],
+    arguments: &TpchArguments,
+    report: &mut Report,
+    transactions: &[T],
+    mut commit: impl FnMut(&T) -> Result<u64, Error>,
+) -> Result<(), Error> {
     let (start, cpu) = (Instant::now(), cpu_seconds());
     let mut rows = 0;
-    for batch in &batches {
-        rows += writer.commit(session, batch)?;
+    for transaction in transactions {
+        rows += commit(transaction)?;
     }
     let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-    let conditions = [("views", views.to_string()), ("rows a commit", arguments.batch.to_string())];
+    let conditions = [by, &[("rows a commit", arguments.batch.to_string())]].concat();
     report.figure("tpch-changes", &conditions, rows as f64 / seconds, "rows/s");
     report.figure("tpch-changes-cpu", &conditions, rows as f64 / cpu.max(1e-9), "rows/CPU-s");
     Ok(())
@@ -175,6 +253,8 @@ fn one_row(
     let conditions = [("views", views.to_string()), ("sync", "off".to_string())];
     report.figure("tpch-commit-p50", &conditions, latencies.quantile(0.5), "µs");
     report.figure("tpch-commit-p99", &conditions, latencies.quantile(0.99), "µs");
+    report.figure("tpch-commit-p999", &conditions, latencies.quantile(0.999), "µs");
+    report.figure("tpch-commit-max", &conditions, latencies.quantile(1.0), "µs");
     Ok(())
 }
 

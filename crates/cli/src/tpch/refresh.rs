@@ -1,8 +1,9 @@
 //! The stream of changes: the benchmark's refresh functions (RF1 brings new orders with their line items, RF2 takes
 //! old ones away; TPC-H specification 3.0, section 2.5) and price updates of single line items.
 //!
-//! TPC-H uses 8 of every 32 order keys, so a new order fits in the gap after an old one: RF1's orders are the
-//! generated ones at a key 8 higher, with another customer. Everything follows from the scale alone.
+//! TPC-H uses 8 of every 32 order keys, so new orders fit in the gap after an old one: RF1's orders are the
+//! generated ones at a key 8 higher, with another customer. After the last order the stream goes round once more,
+//! with the kinds of change in other turns and new orders in the next gap. Everything follows from the scale alone.
 
 use std::iter::Peekable;
 
@@ -13,6 +14,9 @@ use tpchgen::generators::{
     OrderGeneratorIterator,
 };
 
+/// The place of `l_extendedprice` among the columns of a line item.
+const PRICE: usize = 5;
+
 /// How far the key of a new order lies behind that of the order it was made from.
 const GAP: i64 = 8;
 
@@ -22,8 +26,8 @@ pub enum Change {
     Insert { order: Vec<Value>, items: Vec<Vec<Value>> },
     /// RF2: an order and its line items go.
     Delete { order: i64, lines: Vec<i64> },
-    /// A line item gets another price (hundredths).
-    Reprice { order: i64, line: i64, price: i64 },
+    /// A line item gets another price (hundredths); the whole row as it is then.
+    Reprice { order: i64, line: i64, price: i64, item: Vec<Value> },
 }
 
 impl Change {
@@ -37,8 +41,13 @@ impl Change {
     }
 }
 
-/// An endless-enough source of changes: each takes the next generated order, in turn for each kind.
+/// Rounds over the generated orders: a third would change orders that are gone.
+const ROUNDS: i64 = 2;
+
+/// A long source of changes: each takes the next generated order, in turn for each kind.
 pub struct Refresh {
+    scale: f64,
+    round: i64,
     orders: OrderGeneratorIterator<'static>,
     items: Peekable<LineItemGeneratorIterator<'static>>,
     customers: i64,
@@ -49,6 +58,8 @@ impl Refresh {
     /// The stream for a database loaded at this scale.
     pub fn new(scale: f64) -> Refresh {
         Refresh {
+            scale,
+            round: 0,
             orders: OrderGenerator::new(scale, 1, 1).iter(),
             items: LineItemGenerator::new(scale, 1, 1).iter().peekable(),
             customers: CustomerGenerator::calculate_row_count(scale, 1, 1),
@@ -58,7 +69,7 @@ impl Refresh {
 
     fn insert(&self, order: &Order<'_>, items: &[LineItem<'_>]) -> Change {
         let customer = (order.o_custkey * 7 + 3) % self.customers + 1;
-        let key = order.o_orderkey + GAP;
+        let key = order.o_orderkey + GAP * (self.round + 1);
         Change::Insert {
             order: order_row(order, key, customer),
             items: items.iter().map(|item| item_row(item, key)).collect(),
@@ -70,7 +81,18 @@ impl Iterator for Refresh {
     type Item = Change;
 
     fn next(&mut self) -> Option<Change> {
-        let order = self.orders.next()?;
+        let order = match self.orders.next() {
+            Some(order) => order,
+            None if self.round + 1 < ROUNDS => {
+                *self = Refresh {
+                    round: self.round + 1,
+                    turn: 2 * (self.round as usize + 1),
+                    ..Refresh::new(self.scale)
+                };
+                self.orders.next()?
+            }
+            None => return None,
+        };
         let mut items = Vec::new();
         while let Some(item) = self.items.next_if(|item| item.l_orderkey == order.o_orderkey) {
             items.push(item);
@@ -84,8 +106,11 @@ impl Iterator for Refresh {
             }
             _ => {
                 let item = items.first()?;
-                let price = item.l_extendedprice.into_inner() / 10 * 9 + 1;
-                Change::Reprice { order: item.l_orderkey, line: i64::from(item.l_linenumber), price }
+                let price = item.l_extendedprice.into_inner() / 10 * (9 - self.round) + 1;
+                let (order, line) = (item.l_orderkey, i64::from(item.l_linenumber));
+                let mut item = item_row(item, order);
+                item[PRICE] = money(price);
+                Change::Reprice { order, line, price, item }
             }
         })
     }
@@ -140,7 +165,7 @@ impl Writer {
                     self.delete_item.execute(&[Value::from(*order), Value::from(*line)])?;
                 }
             }
-            Change::Reprice { order, line, price } => {
+            Change::Reprice { order, line, price, .. } => {
                 self.reprice.execute(&[Value::from(*order), Value::from(*line), money(*price)])?;
             }
         }

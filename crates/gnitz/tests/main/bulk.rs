@@ -72,3 +72,33 @@ fn inside_a_transaction_a_flush_is_part_of_it() {
     transaction.rollback().unwrap();
     assert_eq!(rows(&session, "SELECT count(*) FROM t"), ["0"]);
 }
+
+#[test]
+fn rows_go_by_their_keys() {
+    let (database, session) = memory();
+    run(&session, TABLE);
+    let mut appender = session.appender("t").unwrap();
+    appender.append_batch(&batch(0..20_000)).unwrap();
+    appender.flush().unwrap();
+    let before = database.epoch().unwrap();
+    for id in (0..20_000).rev().step_by(2) {
+        appender.remove_row(&[Datum::Int(id)]).unwrap();
+    }
+    appender.append_row(&[Datum::Int(1), Datum::Int(3), Datum::Text("replaced".into())]).unwrap();
+    // Keys twice, keys without a row, keys that no row can have.
+    for key in [Datum::Int(1), Datum::Int(1), Datum::Int(99_999), Datum::Null] {
+        appender.remove_row(&[key]).unwrap();
+    }
+    assert_eq!(appender.pending(), 10_004);
+    assert_eq!(appender.flush().unwrap(), 10_001);
+    assert_eq!(database.epoch().unwrap(), before + 1);
+    assert_eq!(rows(&session, "SELECT count(*), sum(id) FROM t"), ["10001|99990001"]);
+    assert_eq!(rows(&session, "SELECT * FROM t WHERE id = 1"), ["1|3|replaced"]);
+    check(&session);
+    assert_eq!(appender.flush().unwrap(), 0);
+    assert_eq!(appender.remove_row(&[Datum::Text("1".into())]).unwrap_err().sqlstate(), "22023");
+    assert_eq!(appender.remove_row(&[]).unwrap_err().sqlstate(), "22023");
+    run(&session, "CREATE TABLE bag (n INTEGER)");
+    let mut bag = session.appender("bag").unwrap();
+    assert_eq!(bag.remove_row(&[Datum::Int(1)]).unwrap_err().sqlstate(), "22023");
+}

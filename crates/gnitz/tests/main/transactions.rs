@@ -1,6 +1,6 @@
 //! Explicit transactions: what they see, how they end, who wins.
 
-use gnitz::{Status, Value};
+use gnitz::{Datum, Status, Value};
 
 use crate::{check, memory, rows, run, state};
 
@@ -121,5 +121,35 @@ fn many_statements_in_one_transaction() {
     assert_eq!(rows(&session, "SELECT * FROM parity ORDER BY p"), ["0|15000", "1|15000"]);
     run(&session, "DELETE FROM t WHERE n = 3; COMMIT");
     assert_eq!(rows(&session, "SELECT * FROM parity ORDER BY p"), ["0|15000", "1|12000"]);
+    check(&session);
+}
+
+#[test]
+fn statements_of_one_row_see_each_other_by_key_and_by_scan() {
+    let (_database, session) = memory();
+    run(&session, BASE);
+    let insert = session.prepare("INSERT INTO t VALUES ($1, $2)").unwrap();
+    let update = session.prepare("UPDATE t SET n = n + $2 WHERE id = $1").unwrap();
+    let delete = session.prepare("DELETE FROM t WHERE id = $1").unwrap();
+    let read = session.prepare("SELECT n FROM t WHERE id = $1").unwrap();
+    let transaction = session.begin().unwrap();
+    // More than the write buffer holds before it is sealed, in no order.
+    for step in 0..12_000_i32 {
+        let id = (step * 7919) % 12_007 + 10;
+        insert.execute(&[Value::from(id), Value::from(0)]).unwrap();
+        update.execute(&[Value::from(id), Value::from(step)]).unwrap();
+        assert_eq!(read.query(&[Value::from(id)]).unwrap().rows().unwrap(), [[Datum::Int(step.into())]]);
+        if step % 3 == 0 {
+            delete.execute(&[Value::from(id)]).unwrap();
+            assert_eq!(read.query(&[Value::from(id)]).unwrap().num_rows(), 0);
+        }
+        if step % 5_000 == 1 {
+            let gone = 1 + step / 3;
+            assert_eq!(rows(&session, "SELECT count(*) FROM t"), [(2 + step + 1 - gone).to_string()]);
+        }
+    }
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["8002|48000030"]);
+    transaction.commit().unwrap();
+    assert_eq!(rows(&session, "SELECT count(*) FROM t"), ["8002"]);
     check(&session);
 }

@@ -4,6 +4,7 @@
 //! The question is a query for every column of the table and the new values beside them. A join may find a row
 //! of the table several times; the first time counts, which needs a primary key to tell rows apart.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use arrow::datatypes::DataType;
@@ -134,7 +135,7 @@ pub(super) fn typed(params: &Params, env: &Env<'_>) -> Result<Vec<(Datum, zset::
     let given = &env.params[..params.types().len().min(env.params.len())];
     let bound = params.bind(given)?;
     let types = params.types().iter().zip(given).map(|(known, (_, ty))| known.unwrap_or(*ty));
-    Ok(bound.into_iter().zip(types).collect())
+    Ok(bound.into_iter().map(Cow::into_owned).zip(types).collect())
 }
 
 /// One column of an answer, as the target column takes it.

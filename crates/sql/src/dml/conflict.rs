@@ -13,6 +13,7 @@ use super::insert::Changed;
 use super::update::{resolve_defaults, with_targets};
 use super::{Writable, rows};
 use crate::access::{self, Hit};
+use crate::catalog::Snapshot;
 use crate::error::{SqlError, SqlState};
 use crate::names;
 use crate::params::Params;
@@ -67,12 +68,13 @@ impl Conflict {
     pub(super) fn resolve(
         &self,
         target: &Writable,
-        runs: &[Batch],
+        snapshot: &dyn Snapshot,
         columns: Vec<Vector>,
         count: usize,
         given: &Given<'_>,
     ) -> Result<Changed, SqlError> {
-        let Sorted { fresh, met } = self.sort(target, runs, &columns, count)?;
+        let runs = snapshot.runs(target.def.id);
+        let Sorted { fresh, met } = self.sort(target, &runs, &columns, count)?;
         let mut builder = BatchBuilder::new();
         let inserted = gather(&columns, &fresh);
         rows::push(target, &inserted, &vec![1; fresh.len()], &mut builder)?;
@@ -83,7 +85,7 @@ impl Conflict {
             }
             _ => inserted,
         };
-        let delta = rows::finish(target, runs, builder)?;
+        let delta = rows::finish(target, snapshot, builder)?;
         let rows = changed.first().map_or(0, Vector::len);
         Ok(Changed { delta, columns: changed, rows })
     }

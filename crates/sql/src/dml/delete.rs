@@ -98,8 +98,8 @@ impl Delete {
         let mut builder = BatchBuilder::new();
         let (weights, columns) = match &self.source {
             Source::Access(access) => {
-                let runs = env.snapshot.runs(target.def.id);
-                let hits = access.hits(&target.layout, &runs, given)?;
+                let found = access.look(&target.layout, env.snapshot.as_ref(), target.def.id, given)?;
+                let hits = access.hits(&target.layout, &found, given)?;
                 for hit in &hits {
                     builder.push_from(hit.batch, hit.row, -hit.weight)?;
                 }

@@ -13,6 +13,7 @@ use zset::{Batch, BatchBuilder, Datum, Vector};
 
 use super::asked::{gather, typed};
 use super::conflict::Conflict;
+use super::plain::{self, Plain};
 use super::returning::Returning;
 use super::{Changes, Env, Writable, is_default, rows};
 use crate::adhoc::Rows;
@@ -36,6 +37,8 @@ pub(super) struct Insert {
 
 #[derive(Debug)]
 enum Source {
+    /// A few rows without expressions, `ON CONFLICT` and `RETURNING`.
+    Plain(Plain),
     Values(Values),
     Query {
         query: Box<Query>,
@@ -109,6 +112,10 @@ pub(super) fn prepare(
         None => None,
     };
     let defaults = Defaults::new(planner, &target)?;
+    let source = match source {
+        Source::Values(values) if conflict.is_none() && returning.is_none() => values.simplest(&defaults),
+        source => source,
+    };
     Ok((target, Insert { source, defaults, conflict, returning }))
 }
 
@@ -124,6 +131,7 @@ impl Insert {
         given: &Given<'_>,
     ) -> Result<Changes, SqlError> {
         let (mut columns, count) = match &self.source {
+            Source::Plain(rows) => return rows.insert(target, env, given),
             Source::Values(values) => (values.columns(target, &self.defaults, given)?, values.cells.len()),
             Source::Query { query, params, columns, explicit } => {
                 let answer = env.planner.query(env.snapshot, query, &typed(params, env)?, env.cancel)?;
@@ -138,10 +146,10 @@ impl Insert {
             }
         };
         rows::check(target, &mut columns)?;
-        let runs = env.snapshot.runs(target.def.id);
+        let snapshot = env.snapshot.as_ref();
         let changed = match &self.conflict {
-            Some(conflict) => conflict.resolve(target, &runs, columns, count, given)?,
-            None => add(target, &runs, columns, count)?,
+            Some(conflict) => conflict.resolve(target, snapshot, columns, count, given)?,
+            None => add(target, snapshot, columns, count)?,
         };
         let weights = vec![1; changed.rows];
         let returning = match &self.returning {
@@ -178,10 +186,15 @@ pub(super) struct Changed {
     pub rows: usize,
 }
 
-fn add(target: &Writable, runs: &[Batch], columns: Vec<Vector>, count: usize) -> Result<Changed, SqlError> {
+fn add(
+    target: &Writable,
+    snapshot: &dyn Snapshot,
+    columns: Vec<Vector>,
+    count: usize,
+) -> Result<Changed, SqlError> {
     let mut builder = BatchBuilder::new();
     rows::push(target, &columns, &vec![1; count], &mut builder)?;
-    Ok(Changed { delta: rows::finish(target, runs, builder)?, columns, rows: count })
+    Ok(Changed { delta: rows::finish(target, snapshot, builder)?, columns, rows: count })
 }
 
 /// The columns that values are given for; all of them where none are named.
@@ -290,6 +303,28 @@ fn cell(expr: &Expr, column: &ColumnDef, params: &mut Params) -> Result<Option<C
 }
 
 impl Values {
+    /// Rows without expressions, if they are few.
+    fn simplest(self, defaults: &Defaults) -> Source {
+        let constant = |cells: &Vec<Cell>| {
+            let of = |(column, cell): (u32, &Cell)| match cell {
+                Cell::Value(_) | Cell::Parameter(_) => true,
+                Cell::Computed(_) => false,
+                Cell::Default => defaults.is_constant(column),
+            };
+            (0..).zip(cells).all(of)
+        };
+        if self.cells.len() > plain::FEW || !self.cells.iter().all(constant) {
+            return Source::Values(self);
+        }
+        let plain = |(cell, default): (Cell, &Datum)| match cell {
+            Cell::Value(value) => plain::Cell::Value(value),
+            Cell::Parameter(at) => plain::Cell::Parameter(at),
+            Cell::Default | Cell::Computed(_) => plain::Cell::Value(default.clone()),
+        };
+        let row = |cells: Vec<Cell>| cells.into_iter().zip(&defaults.constants).map(plain).collect();
+        Source::Plain(Plain { cells: self.cells.into_iter().map(row).collect() })
+    }
+
     fn columns(
         &self,
         target: &Writable,
@@ -311,7 +346,7 @@ impl Values {
             for (row, cells) in self.cells.iter().enumerate() {
                 match &cells[index] {
                     Cell::Value(value) => column.push_datum(value),
-                    Cell::Parameter(at) => column.push_datum(given.params.get(*at).unwrap_or(&Datum::Null)),
+                    Cell::Parameter(at) => column.push_datum(given.param(*at)),
                     Cell::Computed(at) => column.push_datum(&computed[*at].get_as(0, def.ty.ty)),
                     Cell::Default => column.extend_range(&default, row..row + 1),
                 }
@@ -349,6 +384,11 @@ impl Defaults {
             }
         };
         Ok(Defaults { constants, computed })
+    }
+
+    /// Whether the default of this column is the same at every execution.
+    fn is_constant(&self, column: u32) -> bool {
+        self.computed.as_ref().is_none_or(|(columns, _)| !columns.contains(&column))
     }
 
     /// `count` rows of the defaults of the columns that are wanted; the others stay empty.

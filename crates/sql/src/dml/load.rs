@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use zset::{Batch, BatchBuilder, Data, Datum, Type, Vector};
+use zset::{BatchBuilder, Data, Datum, Type, Vector};
 
 use super::insert::Defaults;
 use super::{Changes, Writable, rows};
@@ -137,8 +137,11 @@ impl Loader {
     /// The changes that the rows collected so far make to the snapshot; the loader is empty then. `now` is what
     /// a default of `now()` gives.
     pub fn finish(&mut self, snapshot: &dyn Snapshot, now: i64) -> Result<Changes, SqlError> {
-        let runs = snapshot.runs(self.target.def.id);
-        self.finish_over(&runs, now)
+        let mut builder = BatchBuilder::new();
+        let affected = self.encode(now, &mut builder)?;
+        let delta = rows::finish(&self.target, snapshot, builder)?;
+        let table = Arc::clone(&self.target.def);
+        Ok(Changes { table, delta, affected, returning: None })
     }
 
     /// Encodes the rows collected so far onto `out` and says how many they were; the loader is empty then. Whether
@@ -155,14 +158,6 @@ impl Loader {
         rows::check(&self.target, &mut columns)?;
         rows::push(&self.target, &columns, &vec![1; count], out)?;
         Ok(count as u64)
-    }
-
-    fn finish_over(&mut self, runs: &[Batch], now: i64) -> Result<Changes, SqlError> {
-        let mut builder = BatchBuilder::new();
-        let affected = self.encode(now, &mut builder)?;
-        let delta = rows::finish(&self.target, runs, builder)?;
-        let table = Arc::clone(&self.target.def);
-        Ok(Changes { table, delta, affected, returning: None })
     }
 
     fn empty(&self) -> Vec<Vector> {

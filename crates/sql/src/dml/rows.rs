@@ -4,11 +4,14 @@
 //! adds and removes, and those the table has, must sum to one at most. So `UPDATE t SET id = id + 1` succeeds,
 //! as the standard has it, whatever the order of the rows. A key whose rows sum to nothing needs no search.
 
-use zset::{Batch, BatchBuilder, TraceCursor, Vector};
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+use zset::{Batch, BatchBuilder, Datum, TraceCursor, Vector};
 
 use super::Writable;
 use crate::assign::{self, Fit};
-use crate::catalog::{ColumnDef, TableDef};
+use crate::catalog::{ColumnDef, Snapshot, TableDef};
 use crate::error::{SqlError, SqlState};
 use crate::input;
 
@@ -41,13 +44,30 @@ pub(super) fn check_column(
     let mut out = Vector::with_capacity(values.lane(), values.len());
     for row in 0..values.len() {
         let value = match cuts.next_if(|(at, _)| *at == row) {
-            Some((_, text)) => zset::Datum::Text(text),
+            Some((_, text)) => Datum::Text(text),
             None => values.get_as(row, column.ty.ty),
         };
         out.push_datum(&value);
     }
     *values = out;
     Ok(())
+}
+
+/// As [`check_column`], for one value.
+pub(super) fn check_value<'v>(
+    column: &ColumnDef,
+    table: &TableDef,
+    value: &'v Datum,
+) -> Result<Cow<'v, Datum>, SqlError> {
+    match (value, column.max_len) {
+        (Datum::Null, _) if !column.ty.nullable => Err(assign::null_violation(column, &table.name)),
+        (Datum::Text(text), Some(max)) => match assign::fitting(text, max) {
+            Fit::Whole => Ok(Cow::Borrowed(value)),
+            Fit::Cut(end) => Ok(Cow::Owned(Datum::Text(text[..end].to_string()))),
+            Fit::TooLong => Err(assign::too_long(column, max)),
+        },
+        _ => Ok(Cow::Borrowed(value)),
+    }
 }
 
 /// Checks the new values of every column.
@@ -68,17 +88,22 @@ pub(super) fn push(
 }
 
 /// The delta of the rows pushed, if it leaves every primary key at most once.
-pub(super) fn finish(target: &Writable, runs: &[Batch], builder: BatchBuilder) -> Result<Batch, SqlError> {
+pub(super) fn finish(
+    target: &Writable,
+    snapshot: &dyn Snapshot,
+    builder: BatchBuilder,
+) -> Result<Batch, SqlError> {
     let delta = builder.finish()?;
     if !target.def.primary_key.is_empty() {
-        check_unique(target, runs, &delta)?;
+        check_unique(target, snapshot, &delta)?;
     }
     Ok(delta)
 }
 
-fn check_unique(target: &Writable, runs: &[Batch], delta: &Batch) -> Result<(), SqlError> {
+fn check_unique(target: &Writable, snapshot: &dyn Snapshot, delta: &Batch) -> Result<(), SqlError> {
     let layout = &target.layout;
-    let mut cursor = TraceCursor::new(runs);
+    let runs = OnceCell::new();
+    let mut cursor = None;
     let mut from = 0;
     while from < delta.len() {
         let key = layout.key_part(delta.key(from));
@@ -89,6 +114,8 @@ fn check_unique(target: &Writable, runs: &[Batch], delta: &Batch) -> Result<(), 
             to += 1;
         }
         if net > 0 {
+            let runs: &Vec<Batch> = runs.get_or_init(|| runs_near(target, snapshot, delta));
+            let cursor = cursor.get_or_insert_with(|| TraceCursor::new(runs));
             cursor.seek_prefix(key);
             let there = cursor.next_net()?.map_or(0, |(_, _, weight)| weight);
             if net + there > 1 {
@@ -98,6 +125,16 @@ fn check_unique(target: &Writable, runs: &[Batch], delta: &Batch) -> Result<(), 
         from = to;
     }
     Ok(())
+}
+
+/// The runs in which the primary keys of a delta may be: for one key, which is what most statements change, only
+/// those it falls into.
+fn runs_near(target: &Writable, snapshot: &dyn Snapshot, delta: &Batch) -> Vec<Batch> {
+    let key = |key: Option<_>| key.map(|key| target.layout.key_part(key));
+    match (key(delta.first_key()), key(delta.last_key())) {
+        (Some(first), Some(last)) if first == last => snapshot.runs_with_prefix(target.def.id, first),
+        _ => snapshot.runs(target.def.id),
+    }
 }
 
 fn duplicate(target: &Writable, key: &[u8]) -> SqlError {

@@ -116,11 +116,11 @@ impl Update {
         given: &Given<'_>,
     ) -> Result<Changes, SqlError> {
         let mut builder = BatchBuilder::new();
-        let runs = env.snapshot.runs(target.def.id);
         let Found { weights, old, values } = match &self.source {
             Source::Access(found) => {
                 let (access, scalars) = found.as_ref();
-                let hits = access.hits(&target.layout, &runs, given)?;
+                let looked = access.look(&target.layout, env.snapshot.as_ref(), target.def.id, given)?;
+                let hits = access.hits(&target.layout, &looked, given)?;
                 for hit in &hits {
                     builder.push_from(hit.batch, hit.row, -hit.weight)?;
                 }
@@ -148,7 +148,7 @@ impl Update {
             None => None,
         };
         let affected = weights.iter().map(|w| w.unsigned_abs()).sum();
-        let delta = rows::finish(target, &runs, builder)?;
+        let delta = rows::finish(target, env.snapshot.as_ref(), builder)?;
         Ok(Changes { table: Arc::clone(&target.def), delta, affected, returning })
     }
 }

@@ -50,6 +50,14 @@ fn equals_a_sorted_map() {
                     bulk.keys().for_each(|key| *oracle.entry(key.clone()).or_insert(0) += 1);
                 }
                 2 => assert_eq!(table.weight(&key).unwrap(), oracle[&key]),
+                3 => {
+                    let prefix = &key[..key.len().min(2)];
+                    let mut found = rows(&table.runs_with_prefix(prefix).unwrap());
+                    found.retain(|key, _| key.starts_with(prefix));
+                    let mut expected = oracle.clone();
+                    expected.retain(|key, weight| key.starts_with(prefix) && *weight != 0);
+                    assert_eq!(found, expected, "seed {seed}");
+                }
                 _ => {}
             }
         }

@@ -1,0 +1,55 @@
+//! `INSERT` of a few rows of constants and parameters: what a prepared statement is executed with most often.
+//!
+//! Columns pay off over many rows; for one they are a dozen vectors that hold one value each. Here every row is
+//! encoded as it is, its values borrowed from the statement and its parameters.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use zset::{BatchBuilder, Datum};
+
+use super::{Changes, Env, Writable, rows};
+use crate::error::SqlError;
+use crate::scalar::Given;
+
+/// Rows above this many are inserted by column.
+pub(super) const FEW: usize = 16;
+
+/// The rows, each with one cell for each of the table's columns.
+#[derive(Debug)]
+pub(super) struct Plain {
+    pub cells: Vec<Vec<Cell>>,
+}
+
+/// One value.
+#[derive(Debug)]
+pub(super) enum Cell {
+    Value(Datum),
+    Parameter(usize),
+}
+
+impl Plain {
+    pub(super) fn insert(
+        &self,
+        target: &Writable,
+        env: &Env<'_>,
+        given: &Given<'_>,
+    ) -> Result<Changes, SqlError> {
+        let def = &target.def;
+        let mut builder = BatchBuilder::new();
+        let mut row: Vec<Cow<'_, Datum>> = Vec::with_capacity(def.columns.len());
+        for cells in &self.cells {
+            row.clear();
+            for (cell, column) in cells.iter().zip(&def.columns) {
+                let value = match cell {
+                    Cell::Value(value) => value,
+                    Cell::Parameter(at) => given.param(*at),
+                };
+                row.push(rows::check_value(column, def, value)?);
+            }
+            target.layout.encode_datums(&row, 1, &mut builder)?;
+        }
+        let delta = rows::finish(target, env.snapshot.as_ref(), builder)?;
+        Ok(Changes { table: Arc::clone(def), delta, affected: self.cells.len() as u64, returning: None })
+    }
+}
