@@ -9,14 +9,17 @@ use sql::{ColumnDef, SqlError, SqlState, TableDef, TableKind};
 use crate::catalog::Catalog;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 use crate::relation::{Relation, fingerprint};
 use crate::version::Compiled;
 
 /// Creates a table.
-pub(crate) fn create_table(engine: &Engine, draft: TableDraft) -> Result<()> {
+pub(crate) fn create_table(engine: &Engine, draft: TableDraft) -> Result<Vec<Notice>> {
+    let mut notices = Vec::new();
     engine.change_catalog(|writer| {
         let head = writer.head();
         if exists(&head.compiled.catalog, &draft.name, draft.if_not_exists)? {
+            notices.push(Notice::exists(&draft.name));
             return Ok(None);
         }
         let mut catalog = head.compiled.catalog.clone();
@@ -27,16 +30,18 @@ pub(crate) fn create_table(engine: &Engine, draft: TableDraft) -> Result<()> {
         let def = TableDef { id, name, kind: TableKind::Table, columns, primary_key, schema };
         catalog.insert(Relation::new(def, None, catalog.secret));
         Ok(Some((Compiled::new(catalog, engine.planner.functions())?, state)))
-    })
+    })?;
+    Ok(notices)
 }
 
 /// Drops tables or views, and with CASCADE what depends on them.
-pub(crate) fn drop(engine: &Engine, drop: &Drop) -> Result<()> {
+pub(crate) fn drop(engine: &Engine, drop: &Drop) -> Result<Vec<Notice>> {
+    let mut notices = Vec::new();
     engine.change_catalog(|writer| {
         let head = writer.head();
         let mut catalog = head.compiled.catalog.clone();
         let mut state = head.state.clone();
-        let targets = targets(&catalog, drop)?;
+        let targets = targets(&catalog, drop, &mut notices)?;
         if targets.is_empty() {
             return Ok(None);
         }
@@ -47,7 +52,8 @@ pub(crate) fn drop(engine: &Engine, drop: &Drop) -> Result<()> {
         }
         catalog.lower()?;
         Ok(Some((Compiled::new(catalog, engine.planner.functions())?, state)))
-    })
+    })?;
+    Ok(notices)
 }
 
 /// Whether a relation of this name exists, which is an error unless it is allowed.
@@ -79,8 +85,8 @@ pub(crate) fn renamed(mut columns: Vec<ColumnDef>, names: &[String]) -> Result<V
 }
 
 /// What is to go, dependents first. Everything that would be left dangling is named in the refusal.
-fn targets(catalog: &Catalog, drop: &Drop) -> Result<Vec<Arc<Relation>>> {
-    let named = named(catalog, drop)?;
+fn targets(catalog: &Catalog, drop: &Drop, notices: &mut Vec<Notice>) -> Result<Vec<Arc<Relation>>> {
+    let named = named(catalog, drop, notices)?;
     let mut targets: Vec<Arc<Relation>> = Vec::new();
     for relation in &named {
         let dependents = catalog.dependents(relation.id());
@@ -92,6 +98,9 @@ fn targets(catalog: &Catalog, drop: &Drop) -> Result<Vec<Arc<Relation>>> {
         }
         for target in dependents.into_iter().chain([Arc::clone(relation)]) {
             if !targets.iter().any(|t| t.id() == target.id()) {
+                if !is_named(&target) {
+                    notices.push(Notice::new(format!("drop cascades to \"{}\"", target.name())));
+                }
                 targets.push(target);
             }
         }
@@ -99,7 +108,7 @@ fn targets(catalog: &Catalog, drop: &Drop) -> Result<Vec<Arc<Relation>>> {
     Ok(targets)
 }
 
-fn named(catalog: &Catalog, drop: &Drop) -> Result<Vec<Arc<Relation>>> {
+fn named(catalog: &Catalog, drop: &Drop, notices: &mut Vec<Notice>) -> Result<Vec<Arc<Relation>>> {
     let (kind, expected) = match drop.views {
         true => (TableKind::View, "a materialized view"),
         false => (TableKind::Table, "a table"),
@@ -109,7 +118,9 @@ fn named(catalog: &Catalog, drop: &Drop) -> Result<Vec<Arc<Relation>>> {
         match catalog.get(name) {
             Some(relation) if relation.def.kind == kind => named.push(Arc::clone(relation)),
             Some(_) => return Err(Error::WrongKind { name: name.clone(), expected }),
-            None if drop.if_exists => {}
+            None if drop.if_exists => {
+                notices.push(Notice::new(format!("relation \"{name}\" does not exist, skipping")));
+            }
             None => return Err(Error::UndefinedTable { name: name.clone() }),
         }
     }

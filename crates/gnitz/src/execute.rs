@@ -81,6 +81,7 @@ impl Prepared {
         core.clear_cancel();
         let tag = self.statement.name();
         let done = |()| Outcome::Done { tag };
+        let noted = |notices| done(core.note(notices));
         match &self.statement {
             Statement::Query(query) => {
                 core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows)
@@ -92,11 +93,11 @@ impl Prepared {
                 .outside(tag, |engine| {
                     definition::create_table(engine, ddl::create_table(&engine.planner, create)?)
                 })
-                .map(done),
+                .map(noted),
             Statement::CreateView(create) => {
-                core.outside(tag, |engine| view::create(engine, create, core.cancel())).map(done)
+                core.outside(tag, |engine| view::create(engine, create, core.cancel())).map(noted)
             }
-            Statement::Drop(drop) => core.outside(tag, |engine| definition::drop(engine, drop)).map(done),
+            Statement::Drop(drop) => core.outside(tag, |engine| definition::drop(engine, drop)).map(noted),
             Statement::Begin => core.begin().map(done),
             Statement::Commit => {
                 core.commit().map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
+use crate::notice::Notice;
 use crate::sync::lock;
 use crate::transaction::Work;
 
@@ -18,6 +19,7 @@ pub(crate) struct Core {
     handle: Arc<Handle>,
     cancel: Arc<AtomicBool>,
     copied_bytes: Arc<AtomicU64>,
+    notices: Mutex<Vec<Notice>>,
     mode: Mutex<Mode>,
 }
 
@@ -45,7 +47,13 @@ pub enum Status {
 impl Core {
     /// A session without a transaction.
     pub(crate) fn new(handle: Arc<Handle>) -> Core {
-        Core { handle, cancel: Arc::default(), copied_bytes: Arc::default(), mode: Mutex::new(Mode::Auto) }
+        Core {
+            handle,
+            cancel: Arc::default(),
+            copied_bytes: Arc::default(),
+            notices: Mutex::default(),
+            mode: Mutex::new(Mode::Auto),
+        }
     }
 
     /// The engine below.
@@ -61,6 +69,16 @@ impl Core {
     /// How much of its file a running COPY has read.
     pub(crate) fn copied_bytes(&self) -> &Arc<AtomicU64> {
         &self.copied_bytes
+    }
+
+    /// Keeps what a statement has to say until it is taken.
+    pub(crate) fn note(&self, notices: Vec<Notice>) {
+        lock(&self.notices).extend(notices);
+    }
+
+    /// What was said since the last time.
+    pub(crate) fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut lock(&self.notices))
     }
 
     /// Forgets a cancel that came between statements.

@@ -22,6 +22,7 @@ use crate::catalog::Catalog;
 use crate::definition;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 use crate::relation::{Relation, View, fingerprint};
 use crate::snapshot::Snapshot;
 use crate::version::{Compiled, Version};
@@ -30,18 +31,22 @@ use crate::version::{Compiled, Version};
 const PIECE_BYTES: usize = 8 << 20;
 
 /// Creates a view, whole or not at all.
-pub(crate) fn create(engine: &Engine, create: &CreateView, cancel: &Arc<AtomicBool>) -> Result<()> {
+pub(crate) fn create(engine: &Engine, create: &CreateView, cancel: &Arc<AtomicBool>) -> Result<Vec<Notice>> {
+    let mut notices = Vec::new();
     engine.change_catalog(|writer| {
         let head = writer.head();
         if definition::exists(&head.compiled.catalog, &create.name, create.if_not_exists)? {
+            notices.push(Notice::exists(&create.name));
             return Ok(None);
         }
         let mut catalog = head.compiled.catalog.clone();
         let new = define(engine, head, &mut catalog, create)?;
         let compiled = Compiled::new(catalog, engine.planner.functions())?;
         let state = fill(engine, head, &compiled, &new, cancel)?;
+        notices.extend(new.notice.map(Notice::new));
         Ok(Some((compiled, state)))
-    })
+    })?;
+    Ok(notices)
 }
 
 /// What a new view added to the circuit.
@@ -49,6 +54,8 @@ struct New {
     view: CollectionId,
     /// The collections to fill, with the fingerprints of their schemas.
     collections: BTreeMap<CollectionId, u64>,
+    /// What the planner has to say.
+    notice: Option<String>,
 }
 
 /// Plans the query and adds the view to the catalog.
@@ -67,7 +74,7 @@ fn define(engine: &Engine, head: &Arc<Version>, catalog: &mut Catalog, create: &
     let view = View { query: create.query.to_string(), logical: plan.logical, sources };
     catalog.insert(Relation::new(def, Some(view), catalog.secret));
     let collections = absorbed.new_collections.iter().map(|(id, _, schema)| (*id, fingerprint(schema)));
-    Ok(New { view: id, collections: collections.collect() })
+    Ok(New { view: id, collections: collections.collect(), notice: plan.notice })
 }
 
 fn view_def(
