@@ -9,15 +9,25 @@ use sql::{Planner, SqlError, SqlState, TableDef, TableKind};
 use crate::catalog::Catalog;
 use crate::definition::{Redefined, exists};
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 use crate::relation::{Relation, View};
 use crate::role::unknown;
 use crate::snapshot::Snapshot;
 use crate::version::{Compiled, Version};
 
 /// Makes the change, for the role `by`.
-pub(crate) fn apply(planner: &Arc<Planner>, base: &Version, alter: &Alter, by: &str) -> Redefined {
+pub(crate) fn apply(
+    planner: &Arc<Planner>,
+    base: &Version,
+    alter: &Alter,
+    by: &str,
+    notices: &mut Vec<Notice>,
+) -> Redefined {
     let catalog = &base.compiled.catalog;
-    let Some(relation) = target(catalog, alter)? else { return Ok(None) };
+    let Some(relation) = target(catalog, alter)? else {
+        notices.push(Notice::missing(&alter.name));
+        return Ok(None);
+    };
     catalog.permit_owner(by, &relation)?;
     let mut catalog = catalog.clone();
     match &alter.action {

@@ -14,7 +14,7 @@ use sql::statement::{CopyFrom, CopyTo, Csv};
 use sql::types;
 use zset::{Batch, Merger, Type, Vector};
 
-use crate::csv::{Reader, Record, write_record};
+use crate::csv::{CsvFault, Reader, Record, write_record};
 use crate::error::{Error, Result};
 use crate::relation::Relation;
 use crate::rows::Gather;
@@ -47,8 +47,11 @@ pub(crate) fn read(
             source: Box::new(source),
         };
         let more = reader.read(&mut record).map_err(failed)?;
-        let more = more.map_err(|fault| {
-            at_line(record.line(), Error::CopyFormat { message: fault.message().to_string() })
+        let more = more.map_err(|fault| Error::CopyField {
+            path: copy.file.clone(),
+            line: record.line(),
+            field: record.len() + usize::from(fault == CsvFault::OpenQuote),
+            message: fault.message(),
         })?;
         if !more {
             return Ok(gathered);

@@ -45,7 +45,9 @@ fn fill(core: &Core, create: &CreateTable, answer: impl FnOnce() -> Result<Query
         });
     }
     let rows = answer()?;
-    core.define(Change::Table(draft(name.clone(), &rows)?))?;
+    let table = core.read(|_| draft(name.clone(), &rows))?;
+    let notices = core.define(Change::Table(table))?;
+    core.note(notices);
     let mut gathered = gather(core, &name, &[])?;
     for batch in &rows.batches {
         core.read(|_| gathered.add_batch(batch))?;

@@ -13,6 +13,7 @@ use storage::State;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 use crate::relation::{Relation, fingerprint};
 use crate::version::{Compiled, Version};
 use crate::{alter, view};
@@ -52,20 +53,21 @@ impl Definition {
         planner: &Arc<Planner>,
         base: &Arc<Version>,
         (epoch, cancel): (u64, &AtomicBool),
+        notices: &mut Vec<Notice>,
     ) -> Redefined {
         let by = self.by.as_ref();
         let catalog = &base.compiled.catalog;
         match &self.what {
             Change::Table(draft) => {
                 catalog.permit_in_schema(by, Privileges::CREATE)?;
-                create_table(planner, base, draft, (epoch, by))
+                create_table(planner, base, draft, (epoch, by), notices)
             }
             Change::View(create) => {
                 catalog.permit_in_schema(by, Privileges::CREATE)?;
-                view::create(planner, base, create, (epoch, by, cancel))
+                view::create(planner, base, create, (epoch, by, cancel), notices)
             }
-            Change::Alter(alter) => alter::apply(planner, base, alter, by),
-            Change::Drop(drop) => drop_relations(planner, base, drop, by),
+            Change::Alter(alter) => alter::apply(planner, base, alter, by, notices),
+            Change::Drop(drop) => drop_relations(planner, base, drop, by, notices),
             Change::Roles(change) => {
                 let mut catalog = catalog.clone();
                 catalog.change_roles(change, by)?;
@@ -80,8 +82,10 @@ fn create_table(
     base: &Version,
     draft: &TableDraft,
     (epoch, by): (u64, &str),
+    notices: &mut Vec<Notice>,
 ) -> Redefined {
     if exists(&base.compiled.catalog, &draft.name, draft.if_not_exists)? {
+        notices.push(Notice::exists(&draft.name));
         return Ok(None);
     }
     let mut catalog = base.compiled.catalog.clone();
@@ -95,10 +99,16 @@ fn create_table(
 }
 
 /// Drops tables or views, and with CASCADE what depends on them.
-fn drop_relations(planner: &Planner, base: &Version, drop: &Drop, by: &str) -> Redefined {
+fn drop_relations(
+    planner: &Planner,
+    base: &Version,
+    drop: &Drop,
+    by: &str,
+    notices: &mut Vec<Notice>,
+) -> Redefined {
     let mut catalog = base.compiled.catalog.clone();
     let mut state = base.state.clone();
-    let targets = targets(&catalog, drop)?;
+    let targets = targets(&catalog, drop, notices)?;
     if targets.is_empty() {
         return Ok(None);
     }
@@ -141,8 +151,8 @@ pub(crate) fn renamed(mut columns: Vec<ColumnDef>, names: &[String]) -> Result<V
 }
 
 /// What is to go, dependents first. Everything that would be left dangling is named in the refusal.
-fn targets(catalog: &Catalog, drop: &Drop) -> Result<Vec<Arc<Relation>>> {
-    let named = named(catalog, drop)?;
+fn targets(catalog: &Catalog, drop: &Drop, notices: &mut Vec<Notice>) -> Result<Vec<Arc<Relation>>> {
+    let named = named(catalog, drop, notices)?;
     let mut targets: Vec<Arc<Relation>> = Vec::new();
     for relation in &named {
         let dependents = catalog.dependents(relation.id());
@@ -154,6 +164,9 @@ fn targets(catalog: &Catalog, drop: &Drop) -> Result<Vec<Arc<Relation>>> {
         }
         for target in dependents.into_iter().chain([Arc::clone(relation)]) {
             if !targets.iter().any(|t| t.id() == target.id()) {
+                if !is_named(&target) {
+                    notices.push(Notice::new(format!("drop cascades to \"{}\"", target.name())));
+                }
                 targets.push(target);
             }
         }
@@ -161,7 +174,7 @@ fn targets(catalog: &Catalog, drop: &Drop) -> Result<Vec<Arc<Relation>>> {
     Ok(targets)
 }
 
-fn named(catalog: &Catalog, drop: &Drop) -> Result<Vec<Arc<Relation>>> {
+fn named(catalog: &Catalog, drop: &Drop, notices: &mut Vec<Notice>) -> Result<Vec<Arc<Relation>>> {
     let (kind, expected) = match drop.views {
         true => (TableKind::View, "a materialized view"),
         false => (TableKind::Table, "a table"),
@@ -171,7 +184,9 @@ fn named(catalog: &Catalog, drop: &Drop) -> Result<Vec<Arc<Relation>>> {
         match catalog.get(name) {
             Some(relation) if relation.def.kind == kind => named.push(Arc::clone(relation)),
             Some(_) => return Err(Error::WrongKind { name: name.clone(), expected }),
-            None if drop.if_exists => {}
+            None if drop.if_exists => {
+                notices.push(Notice::missing(name));
+            }
             None => return Err(Error::UndefinedTable { name: name.clone() }),
         }
     }

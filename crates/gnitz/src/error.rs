@@ -101,6 +101,17 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<Error>,
     },
+    /// A malformed field of a file.
+    CopyField {
+        /// The file.
+        path: String,
+        /// The line at which its record begins, counted from 1.
+        line: u64,
+        /// Which field of the record, counted from 1.
+        field: usize,
+        /// What is wrong with it.
+        message: &'static str,
+    },
     /// A malformed line of a file.
     CopyFormat {
         /// What is wrong with it.
@@ -149,7 +160,7 @@ impl Error {
             Error::DuplicateTable { .. } => SqlState::DuplicateTable,
             Error::WrongKind { .. } => SqlState::WrongObjectType,
             Error::Dependents { .. } => SqlState::DependentObjects,
-            Error::CopyFormat { .. } => SqlState::BadCopyFormat,
+            Error::CopyFormat { .. } | Error::CopyField { .. } => SqlState::BadCopyFormat,
             Error::File { .. } | Error::Closed => SqlState::IoError,
             Error::Canceled => SqlState::QueryCanceled,
             Error::Catalog { .. } => SqlState::DataCorrupted,
@@ -237,6 +248,9 @@ impl fmt::Display for Error {
                 write!(f, "cannot drop \"{name}\" because {} depend on it", names.join(", "))
             }
             Error::Copy { path, line, source } => write!(f, "{path}, line {line}: {source}"),
+            Error::CopyField { path, line, field, message } => {
+                write!(f, "{path}, line {line}, field {field}: {message}")
+            }
             Error::CopyFormat { message } | Error::Usage { message } => f.write_str(message),
             Error::File { path, source } => write!(f, "{path}: {source}"),
             Error::Canceled => f.write_str("the statement was cancelled"),

@@ -85,6 +85,7 @@ impl Prepared {
         core.clear_cancel();
         let tag = self.statement.name();
         let done = |()| Outcome::Done { tag };
+        let noted = |notices| done(core.note(notices));
         match &self.statement {
             Statement::Query(query) => {
                 core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows)
@@ -97,16 +98,19 @@ impl Prepared {
                 core.read(|work| self.query(core, work, query, params))
             }),
             Statement::CreateTable(create) => {
-                let draft = ddl::create_table(&core.engine().planner, create)?;
-                core.define(Change::Table(draft)).map(done)
+                let draft = core.read(|_| Ok(ddl::create_table(&core.engine().planner, create)?))?;
+                core.define(Change::Table(draft)).map(noted)
             }
             Statement::CreateView(create) => {
                 core.read(|work| work.base().compiled.catalog.permit(core.role(), &self.needs))?;
-                core.define(Change::View(create.clone())).map(done)
+                core.define(Change::View(create.clone())).map(noted)
             }
-            Statement::Drop(drop) => core.define(Change::Drop(drop.clone())).map(done),
-            Statement::Alter(alter) => core.define(Change::Alter(alter.clone())).map(done),
-            Statement::Role(change) => core.define(Change::Roles(scram::hide(change)?)).map(done),
+            Statement::Drop(drop) => core.define(Change::Drop(drop.clone())).map(noted),
+            Statement::Alter(alter) => core.define(Change::Alter(alter.clone())).map(noted),
+            Statement::Role(change) => {
+                let change = core.read(|_| scram::hide(change))?;
+                core.define(Change::Roles(change)).map(noted)
+            }
             Statement::Begin => core.begin().map(done),
             Statement::Commit => {
                 core.commit().map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })

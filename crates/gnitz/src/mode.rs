@@ -11,6 +11,7 @@ use crate::definition::{Change, Definition};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
+use crate::notice::Notice;
 use crate::redefine::Step;
 use crate::sync::lock;
 use crate::transaction::{Done, Work};
@@ -20,6 +21,7 @@ pub(crate) struct Core {
     handle: Arc<Handle>,
     cancel: Arc<AtomicBool>,
     copied_bytes: Arc<AtomicU64>,
+    notices: Mutex<Vec<Notice>>,
     mode: Mutex<Mode>,
     role: Arc<str>,
 }
@@ -49,7 +51,8 @@ impl Core {
     /// A session without a transaction.
     pub(crate) fn new(handle: Arc<Handle>, role: Arc<str>) -> Core {
         let mode = Mutex::new(Mode::Auto);
-        Core { handle, cancel: Arc::default(), copied_bytes: Arc::default(), mode, role }
+        let notices = Mutex::default();
+        Core { handle, cancel: Arc::default(), copied_bytes: Arc::default(), notices, mode, role }
     }
 
     /// The engine below.
@@ -65,6 +68,16 @@ impl Core {
     /// How much of its file a running COPY has read.
     pub(crate) fn copied_bytes(&self) -> &Arc<AtomicU64> {
         &self.copied_bytes
+    }
+
+    /// Keeps what a statement has to say until it is taken.
+    pub(crate) fn note(&self, notices: Vec<Notice>) {
+        lock(&self.notices).extend(notices);
+    }
+
+    /// What was said since the last time.
+    pub(crate) fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut lock(&self.notices))
     }
 
     /// Forgets a cancel that came between statements.
@@ -124,7 +137,7 @@ impl Core {
     }
 
     /// Changes the catalog: at once, or as a part of the open transaction.
-    pub(crate) fn define(&self, what: Change) -> Result<()> {
+    pub(crate) fn define(&self, what: Change) -> Result<Vec<Notice>> {
         let definition = Definition { by: Arc::clone(&self.role), what };
         let mut mode = lock(&self.mode);
         if !matches!(*mode, Mode::Auto) {
@@ -161,7 +174,8 @@ impl Core {
             Done::Rows(rows) if rows.is_empty() => return Ok(true),
             Done::Rows(rows) => rows,
             Done::Steps(steps) => {
-                engine.redefine(Some(&origin), &steps, &self.cancel)?;
+                // What there was to say was said when each was made.
+                let _said = engine.redefine(Some(&origin), &steps, &self.cancel)?;
                 return Ok(true);
             }
         };

@@ -15,6 +15,7 @@ use crate::apply;
 use crate::definition::Definition;
 use crate::engine::{Engine, Ticket, Writer};
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 use crate::sync::lock;
 use crate::version::Version;
 
@@ -38,15 +39,16 @@ impl Engine {
         origin: Option<&Version>,
         steps: &[Step],
         cancel: &AtomicBool,
-    ) -> Result<()> {
+    ) -> Result<Vec<Notice>> {
         let _one_at_a_time = lock(&self.maintenance);
         if self.published()?.state.memory_bytes() > LEFT_FOR_CATALOG {
             self.checkpoint_alone()?;
         }
         let mut writer = self.writer()?;
-        let ticket = self.redefine_as(&mut writer, origin, steps, cancel)?;
+        let (ticket, notices) = self.redefine_as(&mut writer, origin, steps, cancel)?;
         drop(writer);
-        ticket.map_or(Ok(()), |ticket| self.settle(ticket))
+        ticket.map_or(Ok(()), |ticket| self.settle(ticket))?;
+        Ok(notices)
     }
 
     fn redefine_as(
@@ -55,7 +57,7 @@ impl Engine {
         origin: Option<&Version>,
         steps: &[Step],
         cancel: &AtomicBool,
-    ) -> Result<Option<Ticket>> {
+    ) -> Result<(Option<Ticket>, Vec<Notice>)> {
         let head = Arc::clone(writer.head());
         let origin = origin.unwrap_or(&head);
         // Collections are numbered by the catalog: the same steps on another one would mean other collections.
@@ -63,13 +65,14 @@ impl Engine {
             return Err(Error::CatalogChanged);
         }
         let epoch = head.state.epoch + 1;
-        let (rows, deltas) = (Deltas::new(), Deltas::new());
+        let (rows, deltas, mut notices) = (Deltas::new(), Deltas::new(), Vec::new());
         let mut again = Again { origin, head: &head, version: Arc::clone(&head), rows, deltas };
         for step in steps {
             match step {
                 Step::Rows(rows) => again.rows(rows, cancel)?,
                 Step::Catalog(definition) => {
-                    let changed = definition.apply(&self.planner, &again.version, (epoch, cancel))?;
+                    let changed =
+                        definition.apply(&self.planner, &again.version, (epoch, cancel), &mut notices)?;
                     again.version = changed.map_or(again.version, |(compiled, state)| {
                         Arc::new(Version { number: head.number, state, compiled: Arc::new(compiled) })
                     });
@@ -78,7 +81,7 @@ impl Engine {
         }
         let Again { version, mut rows, deltas, .. } = again;
         if Arc::ptr_eq(&version, &head) {
-            return Ok(None);
+            return Ok((None, notices));
         }
         let (mut state, compiled) = (version.state.clone(), Arc::clone(&version.compiled));
         state.epoch = epoch;
@@ -87,7 +90,7 @@ impl Engine {
         // can't be written, the next commit will say so; this one is done.
         rows.retain(|&id, _| compiled.catalog.by_id(id).is_some());
         let _ = self.store.append(epoch, &rows);
-        Ok(Some(writer.advance(state, compiled, deltas)))
+        Ok((Some(writer.advance(state, compiled, deltas)), notices))
     }
 }
 

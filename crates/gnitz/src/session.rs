@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::execute::{self, Prepared};
 use crate::handle::Handle;
 use crate::mode::{Core, Status};
+use crate::notice::Notice;
 use crate::outcome::{Outcome, QueryResult, Value};
 use crate::subscribe::{self, Feed, Start, Subscription};
 
@@ -40,6 +41,7 @@ impl Session {
 
     /// As [`Session::execute`], but hands over each statement's outcome as soon as it is committed.
     pub fn execute_each(&self, sql: &str, mut each: impl FnMut(Outcome) -> Result<()>) -> Result<()> {
+        self.core.take_notices();
         for parsed in statement::parse(sql)? {
             each(Prepared::new(parsed.statement).run(&self.core, &[])?)?;
         }
@@ -96,6 +98,11 @@ impl Session {
         self.core.rollback()
     }
 
+    /// What the statements of the last call had to say besides their answers.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        self.core.take_notices()
+    }
+
     /// The bulk path into a table.
     pub fn appender(&self, table: &str) -> Result<Appender> {
         let gathered = execute::gather(&self.core, table, &[])?;
@@ -123,6 +130,7 @@ pub struct Statement {
 impl Statement {
     /// Runs it with these values for `$1`, `$2`, …
     pub fn execute(&self, params: &[Value]) -> Result<Outcome> {
+        self.core.take_notices();
         self.prepared.run(&self.core, params)
     }
 

@@ -15,6 +15,7 @@ use zset::{Batch, CollectionId, Deltas, Strings};
 use crate::apply;
 use crate::definition::Definition;
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 use crate::redefine::Step;
 use crate::relation::Relation;
 use crate::snapshot::{Changes, Snapshot};
@@ -112,12 +113,12 @@ impl Work {
         definition: Definition,
         planner: &Arc<Planner>,
         cancel: &AtomicBool,
-    ) -> Result<()> {
+    ) -> Result<Vec<Notice>> {
         self.see_changes(cancel)?;
         let epoch = self.origin.state.epoch + 1;
-        let Some((compiled, state)) = definition.apply(planner, &self.seen, (epoch, cancel))? else {
-            return Ok(());
-        };
+        let mut notices = Vec::new();
+        let changed = definition.apply(planner, &self.seen, (epoch, cancel), &mut notices)?;
+        let Some((compiled, state)) = changed else { return Ok(notices) };
         let rows = take_changes(&mut self.tables)?;
         self.steps.extend((!rows.is_empty()).then_some(Step::Rows(rows)));
         self.steps.push(Step::Catalog(definition));
@@ -125,7 +126,7 @@ impl Work {
         let number = self.origin.number;
         self.base = Arc::new(Version { number, state, compiled: Arc::new(compiled) });
         self.seen = Arc::clone(&self.base);
-        Ok(())
+        Ok(notices)
     }
 
     /// What is to be committed.

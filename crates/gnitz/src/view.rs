@@ -21,6 +21,7 @@ use zset::{Batch, CollectionId, Deltas, Merger};
 use crate::catalog::Catalog;
 use crate::definition::{self, Redefined};
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 use crate::relation::{Relation, View, fingerprint};
 use crate::snapshot::Snapshot;
 use crate::version::{Compiled, Version};
@@ -34,14 +35,17 @@ pub(crate) fn create(
     base: &Arc<Version>,
     create: &CreateView,
     (epoch, by, cancel): (u64, &str, &AtomicBool),
+    notices: &mut Vec<Notice>,
 ) -> Redefined {
     if definition::exists(&base.compiled.catalog, &create.name, create.if_not_exists)? {
+        notices.push(Notice::exists(&create.name));
         return Ok(None);
     }
     let mut catalog = base.compiled.catalog.clone();
     let new = define(planner, base, &mut catalog, (create, epoch, by))?;
     let compiled = Compiled::new(catalog, planner.functions())?;
     let state = fill(planner, base, &compiled, &new, cancel)?;
+    notices.extend(new.notice.map(Notice::new));
     Ok(Some((compiled, state)))
 }
 
@@ -50,6 +54,8 @@ pub(crate) struct New {
     view: CollectionId,
     /// The collections to fill, with the fingerprints of their schemas.
     collections: BTreeMap<CollectionId, u64>,
+    /// What the planner has to say.
+    notice: Option<String>,
 }
 
 /// Plans the query and adds the view to the catalog.
@@ -73,7 +79,7 @@ pub(crate) fn define(
     let view = View { query: create.query.to_string(), logical: plan.logical, sources };
     catalog.insert(Relation::new(def, Some(view), catalog.secret).made(epoch, by));
     let collections = absorbed.new_collections.iter().map(|(id, _, schema)| (*id, fingerprint(schema)));
-    Ok(New { view: id, collections: collections.collect() })
+    Ok(New { view: id, collections: collections.collect(), notice: plan.notice })
 }
 
 fn view_def(

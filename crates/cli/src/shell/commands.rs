@@ -1,11 +1,13 @@
 //! Dot commands: what the shell itself can do, apart from SQL.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::time::Instant;
 
 use clap::ValueEnum;
 
 use super::render::{self, Mode};
 use super::runner::Runner;
+use super::words::{folded, split, unquoted};
 use super::{fault, grid, import};
 
 /// What the shell does after a command.
@@ -20,7 +22,7 @@ pub enum Next {
 pub const COMMANDS: &[(&str, &str, &str)] = &[
     (".exit", "", "leave (so does Ctrl-D)"),
     (".help", "", "this list"),
-    (".import", "FILE.csv TABLE", "load a CSV file with a header line"),
+    (".import", "FILE.csv TABLE", "load a CSV file; its header line names the columns"),
     (".mode", "table|csv|json|line", "how results are written"),
     (".schema", "[NAME]", "the statements that made a table or view, or all"),
     (".tables", "", "tables and views"),
@@ -29,20 +31,19 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
 
 /// Runs one command.
 pub fn run(runner: &mut Runner, text: &str) -> Result<Next, String> {
-    let text = text.trim_end_matches(';').trim();
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let words = split(text.trim_end_matches(';').trim());
     match words.as_slice() {
         [".exit" | ".quit"] => return Ok(Next::Exit),
-        [".help"] => help(),
+        [".help"] => help(runner)?,
         [".tables"] => {
-            query(runner, "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name")?
+            query(runner, "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name")?;
         }
         [".schema"] => schema(runner, None)?,
-        [".schema", name] => schema(runner, Some(name))?,
+        [".schema", name] => schema(runner, Some(&folded(name)))?,
         [".mode", mode] => runner.mode = Mode::from_str(mode, true).map_err(|_| usage(".mode"))?,
         [".timer", "on"] => runner.timer = true,
         [".timer", "off"] => runner.timer = false,
-        [".import", path, table] => import::csv(&runner.session, path, table)?,
+        [".import", path, table] => import(runner, unquoted(path), table)?,
         [name, ..] if COMMANDS.iter().any(|(command, _, _)| command == name) => return Err(usage(name)),
         [name, ..] => return Err(format!("no command {name}; .help lists them")),
         [] => {}
@@ -56,29 +57,39 @@ fn usage(name: &str) -> String {
     format!("usage: {name} {arguments}")
 }
 
-fn help() {
-    for (name, arguments, what) in COMMANDS {
-        println!("{:<28} {what}", format!("{name} {arguments}"));
-    }
-    println!("Anything else is SQL and ends with a semicolon; Ctrl-C cancels a running statement.");
+fn help(runner: &Runner) -> Result<(), String> {
+    tell(runner, |out| {
+        for (name, arguments, what) in COMMANDS {
+            writeln!(out, "{:<28} {what}", format!("{name} {arguments}"))?;
+        }
+        writeln!(out, "Anything else is SQL and ends with a semicolon; Ctrl-C cancels a running statement.")
+    })
 }
 
-fn query(runner: &mut Runner, sql: &str) -> Result<(), String> {
-    let result = runner
-        .session
-        .query(sql)
-        .and_then(|result| grid(&result))
-        .map_err(|error| fault::sentence(&error))?;
-    let mut out = std::io::stdout().lock();
-    render::write(&mut out, runner.mode, &result)
-        .and_then(|()| out.flush())
-        .map_err(|error| error.to_string())
-}
-
-fn schema(runner: &mut Runner, name: Option<&str>) -> Result<(), String> {
-    let statements = runner.session.definitions(name).map_err(|error| fault::sentence(&error))?;
-    for statement in statements {
-        println!("{statement};");
-    }
+fn import(runner: &Runner, path: &str, table: &str) -> Result<(), String> {
+    let start = Instant::now();
+    runner.interrupt.begin();
+    let rows = import::csv(&runner.session, path, table);
+    runner.interrupt.end();
+    let (rows, took) = (rows?, start.elapsed());
+    let noun = if rows == 1 { "row" } else { "rows" };
+    tell(runner, |out| writeln!(out, "{rows} {noun} imported into {table}"))?;
+    runner.tell_time(took);
     Ok(())
+}
+
+fn query(runner: &Runner, sql: &str) -> Result<(), String> {
+    let result = runner.session.query(sql).and_then(|result| grid(&result));
+    let result = result.map_err(|error| fault::sentence(&error))?;
+    tell(runner, |out| render::write(out, runner.mode, &result))
+}
+
+fn schema(runner: &Runner, name: Option<&str>) -> Result<(), String> {
+    let statements = runner.session.definitions(name).map_err(|error| fault::sentence(&error))?;
+    tell(runner, |out| statements.iter().try_for_each(|statement| writeln!(out, "{statement};")))
+}
+
+fn tell(runner: &Runner, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), String> {
+    let mut out = runner.interrupt.stdout();
+    write(&mut out).and_then(|()| out.flush()).map_err(|error| error.to_string())
 }

@@ -1,93 +1,18 @@
-//! The conversation at a terminal: line editing, history, completion of keywords and names, statements over
-//! several lines.
+//! The conversation at a terminal: line editing, history over runs, statements over several lines.
 
 use std::path::{Path, PathBuf};
 
-use rustyline::completion::{Completer, Pair};
+use gnitz::Status;
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{CompletionType, Context, Editor, Helper, Highlighter, Hinter, Validator};
+use rustyline::{CompletionType, Editor};
 
-use super::commands::COMMANDS;
 use super::runner::Runner;
+use super::words::Words;
 
-const KEYWORDS: &[&str] = &[
-    "ABORT",
-    "AND",
-    "AS",
-    "ASC",
-    "AVG",
-    "BEGIN",
-    "BETWEEN",
-    "BIGINT",
-    "BOOLEAN",
-    "BY",
-    "CASE",
-    "CAST",
-    "CHECK",
-    "COALESCE",
-    "COMMIT",
-    "CONFLICT",
-    "COPY",
-    "COUNT",
-    "CREATE",
-    "DATE",
-    "DECIMAL",
-    "DEFAULT",
-    "DELETE",
-    "DESC",
-    "DISTINCT",
-    "DO",
-    "DOUBLE PRECISION",
-    "DROP",
-    "ELSE",
-    "END",
-    "EXISTS",
-    "EXPLAIN",
-    "EXTRACT",
-    "FALSE",
-    "FROM",
-    "GROUP BY",
-    "HAVING",
-    "IN",
-    "INSERT INTO",
-    "INTEGER",
-    "INTERVAL",
-    "IS",
-    "JOIN",
-    "KEY",
-    "LEFT",
-    "LIKE",
-    "LIMIT",
-    "MATERIALIZED VIEW",
-    "MAX",
-    "MIN",
-    "NOT",
-    "NOTHING",
-    "NULL",
-    "ON",
-    "OR",
-    "ORDER BY",
-    "PRIMARY KEY",
-    "RETURNING",
-    "ROLLBACK",
-    "SELECT",
-    "SET",
-    "SUM",
-    "TABLE",
-    "TEXT",
-    "THEN",
-    "TIMESTAMP",
-    "TRUE",
-    "UNION ALL",
-    "UPDATE",
-    "VALUES",
-    "VIEW",
-    "WHEN",
-    "WHERE",
-    "WITH",
-];
+/// Statements that are remembered.
+const HISTORY: usize = 10_000;
 
 /// Talks until the user leaves. Errors are told and the talk goes on, so the end is always clean.
 pub fn converse(runner: &mut Runner, dir: Option<&Path>) -> bool {
@@ -101,20 +26,35 @@ pub fn converse(runner: &mut Runner, dir: Option<&Path>) -> bool {
         return false;
     };
     editor.set_completion_type(CompletionType::List);
-    editor.set_auto_add_history(true);
+    let _ = editor.set_max_history_size(HISTORY);
     let history = history_file();
     if let Some(path) = &history {
+        // The first run has none.
         let _ = editor.load_history(path);
     }
-    runner.begin_source("shell");
+    let mut entry = String::new();
     while !runner.finished() {
-        editor.set_helper(Some(Words { names: runner.session.names().unwrap_or_default() }));
-        let prompt = if runner.inside_statement() { "   ...> " } else { "gnitz> " };
-        match editor.readline(prompt) {
-            Ok(line) => {
-                runner.feed(&(line + "\n"));
+        let fresh = !runner.inside_statement();
+        if fresh {
+            remember(&mut editor, std::mem::take(&mut entry).trim(), history.as_deref());
+            editor.set_helper(Some(Words { names: runner.session.names().unwrap_or_default(), fresh }));
+        } else if let Some(words) = editor.helper_mut() {
+            words.fresh = fresh;
+        }
+        match editor.readline(prompt(runner)) {
+            Ok(text) => {
+                entry.push_str(&text);
+                entry.push('\n');
+                runner.width = editor.dimensions().map(|(columns, _)| usize::from(columns));
+                // Pasted text, or a statement out of the history, is several lines at once.
+                for line in text.split('\n') {
+                    runner.feed(&format!("{line}\n"));
+                }
             }
-            Err(ReadlineError::Interrupted) => runner.discard(),
+            Err(ReadlineError::Interrupted) => {
+                entry.clear();
+                runner.discard();
+            }
             Err(ReadlineError::Eof) => break,
             Err(error) => {
                 eprintln!("{error}");
@@ -122,45 +62,30 @@ pub fn converse(runner: &mut Runner, dir: Option<&Path>) -> bool {
             }
         }
     }
-    if let Some(path) = &history {
-        let _ = editor.save_history(path);
-    }
+    remember(&mut editor, entry.trim(), history.as_deref());
     true
+}
+
+/// Like psql's: a star inside a transaction, an exclamation mark when it has failed.
+fn prompt(runner: &Runner) -> &'static str {
+    match runner.session.status() {
+        _ if runner.inside_statement() => "   ...> ",
+        Status::Idle => "gnitz> ",
+        Status::InTransaction => "gnitz*> ",
+        Status::Failed => "gnitz!> ",
+    }
+}
+
+/// Adds a whole statement, at once to the file too: another shell or a killed one loses nothing.
+fn remember(editor: &mut Editor<Words, FileHistory>, entry: &str, file: Option<&Path>) {
+    if !entry.is_empty() && matches!(editor.add_history_entry(entry), Ok(true)) {
+        if let Some(path) = file {
+            // A home that cannot be written keeps nothing; the shell works without.
+            let _ = editor.append_history(path);
+        }
+    }
 }
 
 fn history_file() -> Option<PathBuf> {
     std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".gnitz_history"))
-}
-
-#[derive(Helper, Highlighter, Hinter, Validator)]
-struct Words {
-    names: Vec<String>,
-}
-
-impl Completer for Words {
-    type Candidate = Pair;
-
-    fn complete(
-        &self,
-        line: &str,
-        position: usize,
-        _: &Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let start = line[..position]
-            .rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-            .map_or(0, |at| at + 1);
-        let word = &line[start..position];
-        if word.is_empty() {
-            return Ok((start, Vec::new()));
-        }
-        let lower = word.to_lowercase();
-        let commands = COMMANDS.iter().map(|(name, _, _)| name.to_string()).filter(|_| start == 0);
-        let keywords = KEYWORDS.iter().map(|keyword| keyword.to_string());
-        let found = commands.chain(self.names.iter().cloned()).chain(keywords);
-        let pairs = found
-            .filter(|candidate| candidate.to_lowercase().starts_with(&lower))
-            .map(|candidate| Pair { display: candidate.clone(), replacement: candidate })
-            .collect();
-        Ok((start, pairs))
-    }
 }

@@ -3,7 +3,12 @@
 
 use std::fmt::Write as _;
 
-use gnitz::Error;
+use gnitz::{Error, Position};
+
+use super::render::columns_wide;
+
+/// Characters shown before and after the place; a statement may be one line of a megabyte.
+const AROUND: usize = 70;
 
 /// The error in one line, with its SQLSTATE, and the hint on the next.
 pub fn sentence(error: &Error) -> String {
@@ -27,12 +32,64 @@ pub fn pointed(
         return format!("{source}:{first_line}:{first_column}: {}", sentence(error));
     };
     let (line, column) = (position.line as usize, position.column as usize);
-    let text = statement.lines().nth(line.saturating_sub(1)).unwrap_or("");
-    let shown_line = first_line + line.saturating_sub(1);
-    let shown_column = if line <= 1 { first_column + column.saturating_sub(1) } else { column };
-    let margin = format!("{shown_line} | ");
-    let before: String = text.chars().take(column.saturating_sub(1)).collect();
-    let blanks: String = before.chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-    let pad = " ".repeat(margin.len());
-    format!("{source}:{shown_line}:{shown_column}: {}\n{margin}{text}\n{pad}{blanks}^", sentence(error))
+    let line_there = first_line + line.saturating_sub(1);
+    let column_there = if line <= 1 { first_column + column.saturating_sub(1) } else { column };
+    let shown = marked_line(statement, position, line_there);
+    format!("{source}:{line_there}:{column_there}: {}\n{shown}", sentence(error))
+}
+
+/// The error with its place in a statement that was just typed.
+pub fn marked(error: &Error, statement: &str) -> String {
+    match error.position() {
+        Some(position) => {
+            format!("{}\n{}", sentence(error), marked_line(statement, position, position.line as usize))
+        }
+        None => sentence(error),
+    }
+}
+
+/// The line under this number, with a mark below the place.
+fn marked_line(statement: &str, position: Position, number: usize) -> String {
+    let text = statement.lines().nth((position.line as usize).saturating_sub(1)).unwrap_or("");
+    let at = (position.column as usize).saturating_sub(1);
+    let skipped = if at > AROUND { at - AROUND } else { 0 };
+    let mut shown: String = text.chars().skip(skipped).take(2 * AROUND).collect();
+    let mut before: String = text.chars().skip(skipped).take(at - skipped).collect();
+    if skipped > 0 {
+        (shown, before) = (format!("…{shown}"), format!("…{before}"));
+    }
+    if text.chars().count() > skipped + 2 * AROUND {
+        shown.push('…');
+    }
+    let margin = format!("{number} | ");
+    let blank = |c: char| {
+        if c == '\t' { "\t".to_string() } else { " ".repeat(columns_wide(c.encode_utf8(&mut [0; 4]))) }
+    };
+    let blanks: String = before.chars().map(blank).collect();
+    format!("{margin}{shown}\n{}{blanks}^", " ".repeat(margin.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(statement: &str, line: u32, column: u32) -> String {
+        marked_line(statement, Position { line, column }, line as usize)
+    }
+
+    #[test]
+    fn the_mark_stands_under_the_place() {
+        assert_eq!(mark("select\n  nope", 2, 3), "2 | nope".replace("nope", "  nope") + "\n      ^");
+        assert_eq!(mark("select '山', nope", 1, 13), "1 | select '山', nope\n                 ^");
+    }
+
+    #[test]
+    fn a_long_line_is_shown_around_the_place() {
+        let long = format!("{}nope{}", "x, ".repeat(1000), ", y".repeat(1000));
+        let shown = mark(&long, 1, 3001);
+        let (line, below) = shown.split_once('\n').unwrap();
+        let at = below.chars().position(|c| c == '^').unwrap();
+        assert_eq!(line.chars().skip(at).take(4).collect::<String>(), "nope");
+        assert!(line.chars().count() < 200 && line.ends_with('…'));
+    }
 }

@@ -9,8 +9,10 @@ mod editor;
 mod fault;
 mod grid;
 mod import;
+mod interrupt;
 mod render;
 mod runner;
+mod words;
 
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;

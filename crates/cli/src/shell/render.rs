@@ -1,8 +1,10 @@
 //! Results as text: aligned tables for people, CSV and JSON for programs, one field a line for wide rows.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
+use unicode_width::UnicodeWidthStr;
 
 /// How results are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -41,11 +43,30 @@ pub struct Grid {
 /// Writes a result in a mode.
 pub fn write(out: &mut dyn Write, mode: Mode, grid: &Grid) -> io::Result<()> {
     match mode {
-        Mode::Table => table(out, grid),
+        Mode::Table => table(out, &Table::new(grid)),
         Mode::Csv => csv_lines(out, grid),
         Mode::Json => json(out, grid),
         Mode::Line => lines(out, grid),
     }
+}
+
+/// As [`write`], but a table that is wider than the terminal has a field on each line instead: wrapped lines of a
+/// table cannot be read. One column alone stays a table.
+pub fn write_fitting(
+    out: &mut dyn Write,
+    mode: Mode,
+    grid: &Grid,
+    terminal: Option<usize>,
+) -> io::Result<()> {
+    let Some(terminal) = terminal.filter(|_| mode == Mode::Table && grid.columns.len() > 1) else {
+        return write(out, mode, grid);
+    };
+    let aligned = Table::new(grid);
+    if aligned.width() <= terminal {
+        return table(out, &aligned);
+    }
+    lines(out, grid)?;
+    writeln!(out, "({}, wider than the terminal)", count(grid))
 }
 
 impl Cell {
@@ -59,36 +80,73 @@ impl Cell {
     }
 }
 
-fn table(out: &mut dyn Write, grid: &Grid) -> io::Result<()> {
-    let shown: Vec<Vec<String>> =
-        grid.rows.iter().map(|row| row.iter().map(|cell| one_line(cell.shown())).collect()).collect();
-    let mut widths: Vec<usize> = grid.columns.iter().map(|name| columns_wide(name)).collect();
-    for row in &shown {
-        for (width, text) in widths.iter_mut().zip(row) {
-            *width = (*width).max(columns_wide(text));
+/// A result's texts on one line each, and how wide its columns are.
+struct Table<'a> {
+    grid: &'a Grid,
+    texts: Vec<Vec<Cow<'a, str>>>,
+    widths: Vec<usize>,
+}
+
+impl Table<'_> {
+    fn new(grid: &Grid) -> Table<'_> {
+        let texts: Vec<Vec<_>> = (grid.rows.iter())
+            .map(|row| row.iter().map(|cell| escaped(cell.shown(), true)).collect())
+            .collect();
+        let mut widths: Vec<usize> = grid.columns.iter().map(|name| columns_wide(name)).collect();
+        for row in &texts {
+            for (width, text) in widths.iter_mut().zip(row) {
+                *width = (*width).max(columns_wide(text));
+            }
         }
+        Table { grid, texts, widths }
     }
+
+    /// A blank on either side of each column, and a line between two.
+    fn width(&self) -> usize {
+        self.widths.iter().map(|width| width + 3).sum::<usize>().saturating_sub(1)
+    }
+}
+
+fn table(out: &mut dyn Write, table: &Table<'_>) -> io::Result<()> {
+    let Table { grid, texts, widths } = table;
     let names: Vec<String> =
-        grid.columns.iter().zip(&widths).map(|(name, width)| padded(name, *width, false)).collect();
+        grid.columns.iter().zip(widths).map(|(name, width)| padded(name, *width, false)).collect();
     writeln!(out, " {}", names.join(" | ").trim_end())?;
     let rules: Vec<String> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
     writeln!(out, "{}", rules.join("+"))?;
-    for (row, texts) in grid.rows.iter().zip(&shown) {
-        let fields: Vec<String> = (row.iter().zip(texts).zip(&widths))
+    for (row, texts) in grid.rows.iter().zip(texts) {
+        let fields: Vec<String> = (row.iter().zip(texts).zip(widths))
             .map(|((cell, text), width)| padded(text, *width, matches!(cell, Cell::Number(_))))
             .collect();
         writeln!(out, " {}", fields.join(" | ").trim_end())?;
     }
-    writeln!(out, "({} {})", grid.rows.len(), if grid.rows.len() == 1 { "row" } else { "rows" })
+    writeln!(out, "({})", count(grid))
 }
 
-/// Characters, not bytes; wide scripts are left to the terminal.
-fn columns_wide(text: &str) -> usize {
-    text.chars().count()
+fn count(grid: &Grid) -> String {
+    format!("{} {}", grid.rows.len(), if grid.rows.len() == 1 { "row" } else { "rows" })
 }
 
-fn one_line(text: &str) -> String {
-    text.replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t")
+/// Columns of a terminal: wide scripts take two a character.
+pub fn columns_wide(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// Text whose control characters cannot command the terminal; line ends too unless several lines are welcome.
+fn escaped(text: &str, one_line: bool) -> Cow<'_, str> {
+    let harmful = |c: char| c.is_control() && (one_line || c != '\n');
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            c if !harmful(c) => safe.push(c),
+            '\n' | '\r' | '\t' => safe.extend(c.escape_default()),
+            c => safe.push_str(&format!("\\x{:02X}", c as u32)),
+        }
+    }
+    Cow::Owned(safe)
 }
 
 fn padded(text: &str, width: usize, right: bool) -> String {
@@ -96,25 +154,40 @@ fn padded(text: &str, width: usize, right: bool) -> String {
     if right { blanks + text } else { text.to_string() + &blanks }
 }
 
+/// As COPY reads it back: NULL is nothing, and text that is empty has quotes.
 fn csv_lines(out: &mut dyn Write, grid: &Grid) -> io::Result<()> {
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(out);
-    writer.write_record(&grid.columns)?;
+    csv_record(out, grid.columns.iter().map(|name| Some(name.as_str())))?;
     for row in &grid.rows {
-        writer.write_record(row.iter().map(|cell| if *cell == Cell::Null { "" } else { cell.shown() }))?;
+        csv_record(out, row.iter().map(|cell| (*cell != Cell::Null).then(|| cell.shown())))?;
     }
-    writer.flush()
+    Ok(())
+}
+
+fn csv_record<'a>(out: &mut dyn Write, fields: impl Iterator<Item = Option<&'a str>>) -> io::Result<()> {
+    for (place, field) in fields.enumerate() {
+        if place > 0 {
+            out.write_all(b",")?;
+        }
+        match field {
+            None => {}
+            Some(text) if text.is_empty() || text.contains([',', '"', '\n', '\r']) => {
+                write!(out, "\"{}\"", text.replace('"', "\"\""))?;
+            }
+            Some(text) => out.write_all(text.as_bytes())?,
+        }
+    }
+    out.write_all(b"\n")
 }
 
 fn json(out: &mut dyn Write, grid: &Grid) -> io::Result<()> {
     let names: Vec<String> = grid.columns.iter().map(|name| quoted(name)).collect();
-    let rows: Vec<String> = (grid.rows.iter())
-        .map(|row| {
-            let fields: Vec<String> =
-                names.iter().zip(row).map(|(name, cell)| format!("{name}:{}", json_value(cell))).collect();
-            format!("{{{}}}", fields.join(","))
-        })
-        .collect();
-    writeln!(out, "[{}]", rows.join(",\n "))
+    out.write_all(b"[")?;
+    for (number, row) in grid.rows.iter().enumerate() {
+        let fields: Vec<String> =
+            names.iter().zip(row).map(|(name, cell)| format!("{name}:{}", json_value(cell))).collect();
+        write!(out, "{}{{{}}}", if number > 0 { ",\n " } else { "" }, fields.join(","))?;
+    }
+    out.write_all(b"]\n")
 }
 
 fn json_value(cell: &Cell) -> String {
@@ -137,7 +210,7 @@ fn lines(out: &mut dyn Write, grid: &Grid) -> io::Result<()> {
             writeln!(out)?;
         }
         for (name, cell) in grid.columns.iter().zip(row) {
-            writeln!(out, "{} = {}", padded(name, width, true), cell.shown())?;
+            writeln!(out, "{} = {}", padded(name, width, true), escaped(cell.shown(), false))?;
         }
     }
     Ok(())
@@ -147,17 +220,52 @@ fn lines(out: &mut dyn Write, grid: &Grid) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn shown(mode: Mode) -> String {
-        let grid = Grid {
+    fn people() -> Grid {
+        Grid {
             columns: vec!["id".into(), "name".into(), "ok".into()],
             rows: vec![
                 vec![Cell::Number("7".into()), Cell::Text("a \"b\", c\n".into()), Cell::Bool(true)],
                 vec![Cell::Number("10".into()), Cell::Null, Cell::Bool(false)],
             ],
-        };
+        }
+    }
+
+    fn shown(mode: Mode) -> String {
+        fitted(mode, &people(), None)
+    }
+
+    fn fitted(mode: Mode, grid: &Grid, terminal: Option<usize>) -> String {
         let mut out = Vec::new();
-        write(&mut out, mode, &grid).unwrap();
+        write_fitting(&mut out, mode, grid, terminal).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn wide_scripts_are_aligned_and_control_characters_are_harmless() {
+        let row = |a: &str, b: &str| vec![Cell::Text(a.into()), Cell::Text(b.into())];
+        let grid = Grid {
+            columns: vec!["a".into(), "b".into()],
+            rows: vec![row("山田", "\x1b[1m"), row("é", "x")],
+        };
+        let expected = [" a    | b", "------+---------", " 山田 | \\x1B[1m", " é    | x", "(2 rows)", ""];
+        assert_eq!(fitted(Mode::Table, &grid, None), expected.join("\n"));
+    }
+
+    #[test]
+    fn a_table_wider_than_the_terminal_has_a_field_on_a_line() {
+        assert_eq!(fitted(Mode::Table, &people(), Some(25)), shown(Mode::Table));
+        let narrow = fitted(Mode::Table, &people(), Some(24));
+        assert!(
+            narrow.ends_with("name = NULL\n  ok = false\n(2 rows, wider than the terminal)\n"),
+            "{narrow}"
+        );
+    }
+
+    #[test]
+    fn csv_tells_empty_text_from_null() {
+        let grid =
+            Grid { columns: vec!["a".into()], rows: vec![vec![Cell::Null], vec![Cell::Text(String::new())]] };
+        assert_eq!(fitted(Mode::Csv, &grid, None), "a\n\n\"\"\n");
     }
 
     #[test]

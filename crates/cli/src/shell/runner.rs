@@ -1,13 +1,12 @@
 //! Runs statements as their text arrives, and writes what they answer.
 
-use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::io::{self, ErrorKind, Write};
+use std::time::{Duration, Instant};
 
 use gnitz::{Database, Error, Outcome, Session};
 
 use super::commands::{self, Next};
+use super::interrupt::Interrupt;
 use super::render::{self, Grid, Mode};
 use super::{fault, grid};
 
@@ -19,10 +18,16 @@ pub struct Runner {
     pub mode: Mode,
     /// Whether each statement's time is told.
     pub timer: bool,
-    running: Arc<AtomicBool>,
+    /// The terminal's width, where results go to one.
+    pub width: Option<usize>,
+    /// Ctrl-C.
+    pub interrupt: Interrupt,
     finished: bool,
-    source: String,
+    /// What errors name; nothing at a terminal, where each statement counts its own lines.
+    source: Option<String>,
     pending: String,
+    /// Whether `pending` has more than blanks and comments.
+    open: bool,
     line: usize,
     column: usize,
 }
@@ -31,16 +36,17 @@ impl Runner {
     /// A shell on a database. Ctrl-C cancels the running statement; a script's ends with it, as the error it causes.
     pub fn new(database: &Database, mode: Mode, interactive: bool) -> Runner {
         let session = database.session();
-        let running = Arc::new(AtomicBool::new(false));
-        cancel_on_interrupt(&session, &running, interactive);
+        let interrupt = Interrupt::install(&session, interactive);
         Runner {
             session,
             mode,
             timer: false,
-            running,
+            width: None,
+            interrupt,
             finished: false,
-            source: String::new(),
+            source: None,
             pending: String::new(),
+            open: false,
             line: 1,
             column: 1,
         }
@@ -48,8 +54,9 @@ impl Runner {
 
     /// Starts a new source of text: errors name it, lines count from 1.
     pub fn begin_source(&mut self, name: &str) {
-        self.source = name.to_string();
+        self.source = Some(name.to_string());
         self.pending.clear();
+        self.open = false;
         (self.line, self.column) = (1, 1);
     }
 
@@ -67,18 +74,19 @@ impl Runner {
 
     /// Whether the text so far ends within a statement.
     pub fn inside_statement(&self) -> bool {
-        !self.pending.trim().is_empty()
+        self.open
     }
 
     /// Drops the text that is not yet a statement.
     pub fn discard(&mut self) {
         let dropped = std::mem::take(&mut self.pending);
+        self.open = false;
         self.advance(&dropped);
     }
 
     /// Takes more text and runs every statement that is whole by now; false at the first error.
     pub fn feed(&mut self, text: &str) -> bool {
-        if !self.inside_statement() && text.trim_start().starts_with('.') {
+        if !self.open && text.trim_start().starts_with('.') {
             self.discard();
             let done = self.command(text.trim());
             self.advance(text);
@@ -86,11 +94,12 @@ impl Runner {
         }
         self.pending.push_str(text);
         // Only a semicolon ends a statement; looking for one first keeps long statements of many lines linear.
-        if !text.contains(';') {
+        if self.open && !text.contains(';') {
             return true;
         }
         let whole = gnitz::split(&self.pending);
         let text = std::mem::take(&mut self.pending);
+        self.open = false;
         let mut told = 0;
         for range in whole.complete {
             self.advance(&text[told..range.start]);
@@ -104,15 +113,28 @@ impl Runner {
         }
         self.advance(&text[told..whole.rest.start]);
         self.pending.push_str(&text[whole.rest.start..]);
+        self.open = !self.pending.is_empty();
         true
     }
 
     /// Runs what is left without a semicolon at the end.
     pub fn end_source(&mut self) -> bool {
         let rest = std::mem::take(&mut self.pending);
+        self.open = false;
         let done = rest.trim().is_empty() || self.statement(&rest);
         self.advance(&rest);
         done
+    }
+
+    /// Tells how long something took, if the user wants to know. Rows for a program stay alone on standard output.
+    pub fn tell_time(&self, took: Duration) {
+        let text = format!("Time: {:.3} ms", took.as_secs_f64() * 1e3);
+        match self.mode {
+            _ if !self.timer => {}
+            // Standard output may be closed; its next reader tells.
+            Mode::Table | Mode::Line => drop(writeln!(io::stdout(), "{text}")),
+            Mode::Csv | Mode::Json => eprintln!("{text}"),
+        }
     }
 
     fn command(&mut self, text: &str) -> bool {
@@ -123,29 +145,54 @@ impl Runner {
                 true
             }
             Err(why) => {
-                eprintln!("{}:{}: {why}", self.source, self.line);
+                match &self.source {
+                    Some(source) => eprintln!("{source}:{}:{}: {why}", self.line, self.column),
+                    None => eprintln!("{why}"),
+                }
                 false
             }
         }
     }
 
     fn statement(&mut self, text: &str) -> bool {
+        self.interrupt.begin();
         let start = Instant::now();
-        self.running.store(true, Ordering::Relaxed);
         let ran = self.session.execute(text);
-        self.running.store(false, Ordering::Relaxed);
-        match ran.and_then(|outcomes| outcomes.iter().map(Shown::of).collect::<Result<Vec<_>, _>>()) {
-            Ok(outcomes) => {
-                let mut out = std::io::stdout().lock();
-                let written = (outcomes.iter()).try_for_each(|outcome| outcome.write(&mut out, self.mode));
-                if self.timer {
-                    let _ = writeln!(out, "Time: {:.3} ms", start.elapsed().as_secs_f64() * 1e3);
-                }
-                written.and_then(|()| out.flush()).is_ok()
-            }
+        let shown = ran.and_then(|outcomes| outcomes.iter().map(Shown::of).collect::<Result<Vec<_>, _>>());
+        let took = start.elapsed();
+        for notice in self.session.take_notices() {
+            eprintln!("{notice}");
+        }
+        let done = match shown {
+            Ok(outcomes) => self.write(&outcomes),
             Err(error) => {
-                let _ = std::io::stdout().flush();
-                eprintln!("{}", fault::pointed(&error, &self.source, text, self.line, self.column));
+                eprintln!("{}", self.pointed(&error, text));
+                false
+            }
+        };
+        self.tell_time(took);
+        self.interrupt.end();
+        done
+    }
+
+    fn pointed(&self, error: &Error, statement: &str) -> String {
+        match &self.source {
+            Some(source) => fault::pointed(error, source, statement, self.line, self.column),
+            None => fault::marked(error, statement),
+        }
+    }
+
+    fn write(&self, outcomes: &[Shown]) -> bool {
+        let mut out = self.interrupt.stdout();
+        let written = outcomes.iter().try_for_each(|shown| shown.write(&mut out, self.mode, self.width));
+        match written.and_then(|()| out.flush()) {
+            Ok(()) => true,
+            // Whoever read it has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => false,
+            Err(error) => {
+                // A line may be cut in the middle.
+                println!();
+                eprintln!("the rest of the answer is not written: {error}");
                 false
             }
         }
@@ -178,28 +225,12 @@ impl Shown {
         }
     }
 
-    fn write(&self, out: &mut dyn Write, mode: Mode) -> std::io::Result<()> {
+    fn write(&self, out: &mut dyn Write, mode: Mode, width: Option<usize>) -> io::Result<()> {
         match self {
-            Shown::Rows(grid) => render::write(out, mode, grid),
-            Shown::Tag(tag) if mode == Mode::Table => writeln!(out, "{tag}"),
+            Shown::Rows(grid) => render::write_fitting(out, mode, grid, width),
+            Shown::Tag(tag) if matches!(mode, Mode::Table | Mode::Line) => writeln!(out, "{tag}"),
             // A program that reads rows wants nothing else on its standard output.
             Shown::Tag(_) => Ok(()),
         }
-    }
-}
-
-/// Lets Ctrl-C cancel the running statement. A script ends by the error that this causes; where none runs (a script
-/// that waits for its input), the program ends.
-fn cancel_on_interrupt(session: &Session, running: &Arc<AtomicBool>, interactive: bool) {
-    let (handle, running) = (session.cancel_handle(), Arc::clone(running));
-    let installed = ctrlc::set_handler(move || {
-        if running.load(Ordering::Relaxed) {
-            handle.cancel();
-        } else if !interactive {
-            std::process::exit(130);
-        }
-    });
-    if let Err(error) = installed {
-        eprintln!("Ctrl-C will end the shell instead of the statement: {error}");
     }
 }
