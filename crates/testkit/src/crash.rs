@@ -1,22 +1,25 @@
 //! The crash test: whatever instant the power fails at, nothing acknowledged is lost and nothing is half done.
 //!
 //! A random workload (commits to a few tables under views with joins and aggregates, checkpoints and the
-//! merges they cause, views and tables made and dropped) runs on a directory that records every call. The
+//! merges they cause, views and tables made and dropped, alone and in transactions with changes of rows) runs on a directory that records every call. The
 //! recording is then cut at every boundary, in several ways each, and every image is opened as a database. It
 //! must hold exactly one of the states the workload went through, no older than the last one acknowledged
-//! before the cut, with every view as the reference computed it for that state. What recovery itself writes
-//! is recorded and cut in turn.
+//! before the cut, with every view as the reference computed it for that state; and a subscriber who has an earlier
+//! state gets what leads from there to here, or is told that it is not known. What recovery itself writes is recorded
+//! and cut in turn.
 //!
 //! States are computed once, while the workload runs, by the reference evaluator: an image costs an
 //! open and a comparison, no planning.
 
+use crate::actual;
 use crate::generate::Generator;
 use crate::parallel;
 use crate::random::Random;
 use crate::reference::model::{Model, Relation};
+use crate::reference::query::Bag;
 use crate::reference::sql;
 use crate::workload::{self, Contents};
-use gnitz::{Database, Session};
+use gnitz::{Database, Session, Start};
 use std::fmt;
 use std::ops::AddAssign;
 use std::sync::Arc;
@@ -28,6 +31,9 @@ pub(crate) const CHECKPOINT_BYTES: u64 = 6 << 10;
 
 /// How many random images are made at each boundary, beside the two extreme ones.
 const RANDOM_IMAGES: u64 = 3;
+
+/// In one image of this many subscriptions are resumed.
+const RESUMED_SHARE: u64 = 8;
 
 /// One image in this many has its recovery recorded and cut.
 const RECOVERY_SHARE: u64 = 64;
@@ -43,6 +49,8 @@ pub struct CrashTally {
     pub in_recovery: u64,
     /// States acknowledged.
     pub commits: u64,
+    /// Subscriptions that went on where they had stopped before the crash.
+    pub resumed: u64,
 }
 
 impl AddAssign for CrashTally {
@@ -51,15 +59,16 @@ impl AddAssign for CrashTally {
         self.images += other.images;
         self.in_recovery += other.in_recovery;
         self.commits += other.commits;
+        self.resumed += other.resumed;
     }
 }
 
 impl fmt::Display for CrashTally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CrashTally { workloads, images, in_recovery, commits } = self;
+        let CrashTally { workloads, images, in_recovery, commits, resumed } = self;
         write!(
             f,
-            "{images} crash images ({in_recovery} of them inside recovery) of {workloads} workloads with {commits} commits"
+            "{images} crash images ({in_recovery} of them inside recovery) of {workloads} workloads with {commits} commits, {resumed} subscriptions resumed"
         )
     }
 }
@@ -107,6 +116,7 @@ struct State {
     begun: usize,
     /// How many it had seen when the statement was acknowledged.
     acknowledged: usize,
+    epoch: u64,
     contents: Contents,
 }
 
@@ -124,6 +134,7 @@ fn record(seed: u64, disk: &RecordingFs, script: &mut Vec<String>) -> Result<His
     let session = database.session();
     let mut runner = Runner {
         disk,
+        database: database.clone(),
         session,
         model: Model::default(),
         script,
@@ -152,6 +163,7 @@ fn record(seed: u64, disk: &RecordingFs, script: &mut Vec<String>) -> Result<His
                 runner.create(view)?;
             }
             2 => runner.drop_last_view()?,
+            3 | 4 if number < 16 => runner.commit_with_view(&mut generator, 100 + number)?,
             _ => {}
         }
     }
@@ -160,6 +172,7 @@ fn record(seed: u64, disk: &RecordingFs, script: &mut Vec<String>) -> Result<His
 
 struct Runner<'a> {
     disk: &'a RecordingFs,
+    database: Database,
     session: Session,
     model: Model,
     script: &'a mut Vec<String>,
@@ -175,7 +188,8 @@ impl Runner<'_> {
     /// The model's state is now acknowledged.
     fn acknowledge(&mut self, begun: usize) {
         let contents = workload::contents(&self.model);
-        self.history.states.push(State { begun, acknowledged: self.disk.position(), contents });
+        let epoch = self.database.epoch().unwrap_or_default();
+        self.history.states.push(State { begun, acknowledged: self.disk.position(), epoch, contents });
     }
 
     fn create(&mut self, relation: Relation) -> Result<(), String> {
@@ -199,6 +213,21 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// A commit that makes a view, too, between changes of rows.
+    fn commit_with_view(&mut self, generator: &mut Generator, number: i64) -> Result<(), String> {
+        let (mut texts, mut model) = workload::commit(generator, &self.model, number);
+        let view = workload::view(generator, number as usize, &model);
+        texts.insert(texts.len() / 2, sql::create(&view, &model));
+        self.history.names.push(view.name().to_owned());
+        model.create(view).map_err(|failure| format!("the reference failed: {}", failure.what))?;
+        let begun = self.disk.position();
+        self.script.push(format!("BEGIN;\n{};\nCOMMIT", texts.join(";\n")));
+        workload::run(&self.session, &texts)?;
+        self.model = model;
+        self.acknowledge(begun);
+        Ok(())
+    }
+
     /// One commit with its number.
     fn commit(&mut self, generator: &mut Generator, number: i64) -> Result<(), String> {
         let (texts, model) = workload::commit(generator, &self.model, number);
@@ -213,7 +242,8 @@ impl Runner<'_> {
 
 /// Opens a database that does its maintenance in the thread that commits, so that a seed fixes every call.
 pub(crate) fn open(disk: Arc<dyn Fs>) -> Result<Database, String> {
-    let builder = Database::builder().checkpoint_bytes(CHECKPOINT_BYTES).inline_maintenance().secret([7; 16]);
+    let builder = Database::builder().checkpoint_bytes(CHECKPOINT_BYTES).history_bytes(3 * CHECKPOINT_BYTES);
+    let builder = builder.inline_maintenance().secret([7; 16]);
     builder.open_fs(disk).map_err(|error| format!("opening failed with {}: {error}", error.sqlstate()))
 }
 
@@ -234,7 +264,12 @@ fn replay(recording: &Recording, history: &History, seed: u64, tally: &mut Crash
                 recover_and_cut(&image, history, allowed, &mut random, tally)
             } else {
                 tally.images += 1;
-                verify(Arc::new(MemFs::from_image(&image)), history, allowed).map(|_| ())
+                verify(Arc::new(MemFs::from_image(&image)), history, allowed).and_then(|(database, state)| {
+                    if tally.images.is_multiple_of(RESUMED_SHARE) {
+                        tally.resumed += resume(&database, history, state)?;
+                    }
+                    Ok(())
+                })
             };
             outcome.map_err(|message| format!("{place}: {message}"))?;
         }
@@ -250,13 +285,40 @@ fn allowed(history: &History, boundary: usize) -> (usize, usize) {
     (last(&|state| state.acknowledged <= boundary), last(&|state| state.begun <= boundary))
 }
 
+/// Goes on from an earlier state, relation by relation; says how many could.
+fn resume(database: &Database, history: &History, at: usize) -> Result<u64, String> {
+    let (now, then) = (&history.states[at], &history.states[at - at.min(2 + at % 7)]);
+    let mut resumed = 0;
+    for (name, contents) in &now.contents {
+        let Some(known) = then.contents.get(name) else { continue };
+        let mut feed = match database.subscribe_from(name, Start::After(then.epoch)) {
+            Ok(feed) => feed,
+            Err(error) if error.sqlstate() == "55000" => continue,
+            Err(error) => return Err(format!("resuming {name} failed with {}: {error}", error.sqlstate())),
+        };
+        let mut bag = Bag::clone(known);
+        while let Some(delta) = feed.try_next().map_err(|error| error.to_string())? {
+            actual::add_delta(&mut bag, &delta.rows, &delta.weights);
+        }
+        if let Some(difference) = actual::difference(contents, &bag) {
+            return Err(format!("{name} resumed after epoch {} is wrong:\n{difference}", then.epoch));
+        }
+        resumed += 1;
+    }
+    Ok(resumed)
+}
+
 /// Opens an image and finds its state.
-fn verify(disk: Arc<dyn Fs>, history: &History, allowed: (usize, usize)) -> Result<usize, String> {
+fn verify(
+    disk: Arc<dyn Fs>,
+    history: &History,
+    allowed: (usize, usize),
+) -> Result<(Database, usize), String> {
     let database = open(disk)?;
     let found = workload::read(&database, &history.names)?;
     let candidates = allowed.0..=allowed.1;
     let state = candidates.rev().find(|at| history.states[*at].contents == found);
-    state.ok_or_else(|| {
+    let state = state.ok_or_else(|| {
         let nearest = &history.states[allowed.1].contents;
         format!(
             "the state is none of {} to {}:\n{}",
@@ -264,7 +326,8 @@ fn verify(disk: Arc<dyn Fs>, history: &History, allowed: (usize, usize)) -> Resu
             allowed.1,
             workload::differences(nearest, &found)
         )
-    })
+    })?;
+    Ok((database, state))
 }
 
 /// Opens an image while recording what recovery writes, then cuts that too: a database that crashes while
@@ -277,7 +340,7 @@ fn recover_and_cut(
     tally: &mut CrashTally,
 ) -> Result<(), String> {
     let disk = RecordingFs::from_image(image);
-    let state = verify(Arc::new(disk.clone()), history, allowed)?;
+    let (_, state) = verify(Arc::new(disk.clone()), history, allowed)?;
     tally.images += 1;
     let recording = disk.recording();
     let mut replay = recording.replay();
