@@ -101,4 +101,19 @@ fn rows_go_by_their_keys() {
     run(&session, "CREATE TABLE bag (n INTEGER)");
     let mut bag = session.appender("bag").unwrap();
     assert_eq!(bag.remove_row(&[Datum::Int(1)]).unwrap_err().sqlstate(), "22023");
+
+fn text_goes_into_some_columns() {
+    let (database, session) = memory();
+    run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY, n INTEGER DEFAULT 7, d DATE)");
+    let mut appender = session.appender_into("t", &["d".to_string(), "id".to_string()]).unwrap();
+    appender.append_text([Some("2026-01-05"), Some("1")].into_iter()).unwrap();
+    appender.append_text([None, Some("2")].into_iter()).unwrap();
+    assert_eq!(appender.flush().unwrap(), 2);
+    assert_eq!(rows(&session, "SELECT * FROM t ORDER BY id"), ["1|7|2026-01-05", "2|7|-"]);
+    let wrong = session.appender_into("t", &["id".to_string()]).unwrap().append_text([Some("x")].into_iter());
+    assert_eq!(wrong.unwrap_err().sqlstate(), "22P02");
+    assert!(session.appender_into("t", &["nope".to_string()]).is_err());
+    let stats = database.stats().unwrap();
+    assert_eq!(stats.epoch, 1);
+    assert!(stats.log_bytes > 0 && stats.memory_bytes > 0);
 }

@@ -143,4 +143,6 @@ fn a_closed_database_says_so() {
     let session = database.session();
     database.close().unwrap();
     assert_eq!(state(&session, "SELECT 1"), "58030");
+    assert_eq!(database.check_writable().unwrap_err().sqlstate(), "58030");
+    assert!(database.stats().is_err());
 }

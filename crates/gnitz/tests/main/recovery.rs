@@ -148,6 +148,7 @@ fn whatever_call_fails_nothing_acknowledged_is_lost() {
             if let Ok(database) = open(Arc::new(faulty.clone())) {
                 let session = database.session();
                 acknowledged = STATEMENTS.iter().take_while(|sql| session.execute(sql).is_ok()).count();
+                assert_eq!(database.check_writable().is_ok(), acknowledged == STATEMENTS.len());
                 if acknowledged < STATEMENTS.len() {
                     assert_eq!(
                         state(&session, "CREATE TABLE other (a INTEGER)"),

@@ -78,10 +78,11 @@ impl Authenticator for Access {
             Credentials::None => denied("", "no credentials, and not from this machine"),
             Credentials::Bearer(token) => {
                 // Every token is looked at to its end, so that the time taken tells nothing.
-                let matching =
-                    self.tokens.iter().filter(|(_, known)| same(known.as_bytes(), token.as_bytes()));
-                match matching.last() {
-                    Some((role, _)) => Ok(Identity { role: role.clone() }),
+                let role = self.tokens.iter().fold(None, |found, (role, known)| {
+                    if same(known.as_bytes(), token.as_bytes()) { Some(role) } else { found }
+                });
+                match role {
+                    Some(role) => Ok(Identity { role: role.clone() }),
                     None => denied("", "unknown token"),
                 }
             }
@@ -152,7 +153,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
         _ => None,
     };
     let digits = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - digits.len() > 2 {
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;
     }
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);

@@ -138,14 +138,15 @@ impl Request {
     fn run(&self, state: &State, session: &Session, meter: &Meter, stop: &Stop) -> Result<Response, Problem> {
         let begun = std::time::Instant::now();
         let done = self.attempts(state, session, stop);
-        let statement = "INSERT";
+        let verb = if self.op == Op::Delete { "DELETE FROM" } else { "INSERT INTO" };
+        let statement = &format!("{verb} \"{}\"", self.table);
         match &done {
             Ok((rows, replayed)) => {
                 let outcome = Outcome::Count { tag: "INSERT", rows: *rows };
                 let committed = !replayed && *rows > 0;
                 meter.ended(statement, begun.elapsed(), Ok(&outcome), committed);
             }
-            Err(problem) => meter.ended(statement, begun.elapsed(), Err(&problem.sqlstate), false),
+            Err(problem) => meter.ended(statement, begun.elapsed(), Err(problem.sqlstate), false),
         }
         done.map(|(rows, replayed)| self.answer(rows, replayed))
     }

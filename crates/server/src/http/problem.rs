@@ -4,48 +4,62 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use gnitz::Error;
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Why a request failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What kind of problem it is: a name of the SQLSTATE.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The status in words.
-    pub title: String,
     /// The status of the answer.
     pub status: u16,
+    /// PostgreSQL's class of the error.
+    pub sqlstate: &'static str,
     /// One sentence without a full stop.
     pub detail: String,
-    /// PostgreSQL's class of the error.
-    pub sqlstate: String,
     /// What to do instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// Where in the statement or the body, counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
     /// Where in that line, in characters, counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
     /// How many statements of the text were done before the one that failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub completed: Option<usize>,
+}
+
+impl Serialize for Problem {
+    /// With the members that the RFC knows first; those without a value are left out.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("type", &format!("urn:gnitz:sqlstate:{}", self.sqlstate))?;
+        members.serialize_entry("title", self.code().canonical_reason().unwrap_or("Error"))?;
+        members.serialize_entry("status", &self.status)?;
+        members.serialize_entry("detail", &self.detail)?;
+        members.serialize_entry("sqlstate", self.sqlstate)?;
+        if let Some(hint) = &self.hint {
+            members.serialize_entry("hint", hint)?;
+        }
+        let completed = self.completed.map(|statements| statements as u64);
+        let numbers = [("line", self.line), ("column", self.column.map(u64::from)), ("completed", completed)];
+        for (name, number) in numbers {
+            if let Some(number) = number {
+                members.serialize_entry(name, &number)?;
+            }
+        }
+        members.end()
+    }
 }
 
 impl Problem {
     /// A problem of the request rather than of a statement.
-    pub fn new(status: StatusCode, sqlstate: &str, detail: impl Into<String>) -> Problem {
+    pub fn new(status: StatusCode, sqlstate: &'static str, detail: impl Into<String>) -> Problem {
+        let status = status.as_u16();
         Problem {
-            kind: format!("urn:gnitz:sqlstate:{sqlstate}"),
-            title: status.canonical_reason().unwrap_or("Error").to_string(),
-            status: status.as_u16(),
+            status,
+            sqlstate,
             detail: detail.into(),
-            sqlstate: sqlstate.to_string(),
             hint: None,
             line: None,
             column: None,
@@ -74,6 +88,11 @@ impl Problem {
         self.line = Some(line);
         self.column = None;
         self
+    }
+
+    /// The status of the answer.
+    fn code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The problem as JSON.
@@ -124,7 +143,7 @@ fn status_of(sqlstate: &str) -> StatusCode {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.code();
         let mut response = (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], self.json()).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {

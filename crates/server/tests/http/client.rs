@@ -40,8 +40,7 @@ impl Server {
 
     /// A server of any database that lets in whom `access` lets in.
     pub async fn of(database: Database, access: Access, change: impl FnOnce(&mut Config)) -> Server {
-        let mut config = Config::default();
-        config.shutdown_timeout = Duration::from_secs(5);
+        let mut config = Config { shutdown_timeout: Duration::from_secs(5), ..Config::default() };
         change(&mut config);
         let metrics = Metrics::new(&database);
         let feeds = Arc::new(EngineFeeds(database.clone()));
@@ -147,6 +146,7 @@ pub async fn request(
 }
 
 /// A connection, read piece by piece.
+#[derive(Debug)]
 pub struct Connection {
     pub stream: TcpStream,
     /// What was read and not yet used.

@@ -10,7 +10,7 @@ async fn streams_end_with_a_place_to_go_on() {
     let mut server = Server::start().await;
     server.run("CREATE TABLE t (id BIGINT PRIMARY KEY); INSERT INTO t VALUES (1)");
     let mut events = Events::open(server.address, "/subscribe/t", &[]).await;
-    let mut socket = Socket::open(server.address, "/subscribe/t", &[]).await.ok().expect("an upgrade");
+    let mut socket = Socket::open(server.address, "/subscribe/t", &[]).await.expect("an upgrade");
     assert_eq!(events.next().await.unwrap().name, "snapshot");
     assert_eq!(socket.json().await["event"], "snapshot");
     let begun = Instant::now();

@@ -20,7 +20,7 @@ async fn table() -> Server {
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_json() {
     let server = table().await;
-    let mut socket = Socket::open(server.address, "/subscribe/t", &[]).await.ok().expect("an upgrade");
+    let mut socket = Socket::open(server.address, "/subscribe/t", &[]).await.expect("an upgrade");
     let first = socket.json().await;
     assert_eq!(first["event"], "snapshot");
     assert_eq!(first["changes"], json!([{ "weight": 1, "row": { "id": 1, "name": "Ada" } }]));
@@ -39,7 +39,7 @@ async fn messages_are_json() {
 async fn messages_are_arrow_if_that_is_wanted() {
     let server = table().await;
     let path = "/subscribe/t?format=arrow&progress=true";
-    let mut socket = Socket::open(server.address, path, &[]).await.ok().expect("an upgrade");
+    let mut socket = Socket::open(server.address, path, &[]).await.expect("an upgrade");
     let Some(Frame::Binary(bytes)) = socket.next().await else { panic!("no binary message") };
     let reader = StreamReader::try_new(Cursor::new(bytes), None).unwrap();
     let schema = reader.schema();
@@ -68,7 +68,7 @@ async fn errors_come_before_the_upgrade() {
 async fn a_closed_socket_frees_its_place() {
     let server = Server::with(|config| config.http.max_subscriptions = 1).await;
     server.run("CREATE TABLE t (id BIGINT PRIMARY KEY)");
-    let mut socket = Socket::open(server.address, "/subscribe/t", &[]).await.ok().expect("an upgrade");
+    let mut socket = Socket::open(server.address, "/subscribe/t", &[]).await.expect("an upgrade");
     socket.json().await;
     assert_eq!(Socket::open(server.address, "/subscribe/t", &[]).await.err(), Some(503));
     socket.send(8, &1000_u16.to_be_bytes()).await;
@@ -84,7 +84,7 @@ async fn a_closed_socket_frees_its_place() {
 async fn a_socket_that_does_not_read_is_let_go() {
     let server = Server::with(|config| config.http.drain_timeout = Duration::from_millis(300)).await;
     server.run("CREATE TABLE t (id BIGINT PRIMARY KEY, filler TEXT)");
-    let socket = Socket::open(server.address, "/subscribe/t", &[]).await.ok().expect("an upgrade");
+    let socket = Socket::open(server.address, "/subscribe/t", &[]).await.expect("an upgrade");
     let filler = "x".repeat(100_000);
     let mut commits = 0;
     while !server.get("/metrics").await.text().contains("gnitz_subscriptions_disconnected_total 1") {

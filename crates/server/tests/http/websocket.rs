@@ -17,6 +17,7 @@ pub enum Frame {
 }
 
 /// An open WebSocket.
+#[derive(Debug)]
 pub struct Socket(pub Connection);
 
 impl Socket {
