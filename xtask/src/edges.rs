@@ -12,7 +12,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("vm", &["zset", "expr", "circuit"]),
     ("sql", &["zset", "expr", "circuit"]),
     ("gnitz", &["zset", "expr", "storage", "circuit", "vm", "sql"]),
-    ("cli", &["gnitz"]),
+    ("server", &["gnitz"]),
+    ("cli", &["gnitz", "server"]),
     ("testkit", &["gnitz", "storage", "zset"]),
     ("xtask", &[]),
 ];

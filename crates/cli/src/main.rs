@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod measure;
+mod serve;
 mod shell;
 mod tpch;
 
@@ -22,6 +23,8 @@ struct Arguments {
 enum Command {
     /// Talk SQL to a database, or run scripts
     Shell(shell::ShellArguments),
+    /// Serve a database to PostgreSQL's clients
+    Serve(serve::ServeArguments),
     /// Load TPC-H, keep four views fresh under a stream of changes, and check every row
     Demo(demo::DemoArguments),
     /// Measure: loads, changes through views, commits, lookups
@@ -31,6 +34,7 @@ enum Command {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Shell(arguments) => shell::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     }

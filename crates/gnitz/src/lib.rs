@@ -48,12 +48,13 @@ mod system;
 mod transaction;
 mod version;
 mod view;
+pub mod wire;
 
 pub use appender::Appender;
 pub use database::{Builder, Database};
 pub use error::{Error, Result};
 pub use mode::Status;
-pub use outcome::{Outcome, QueryResult, Value};
+pub use outcome::{Column, CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
 pub use session::{CancelHandle, Session, Statement, Transaction};
 pub use sql::{Position, Split, SqlError, SqlState, split};
 pub use storage::{Fs, Sync};

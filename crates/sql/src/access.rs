@@ -80,6 +80,11 @@ impl Access {
         Ok(Access { prefix, rest })
     }
 
+    /// How many of the key's columns are given.
+    pub(crate) fn width(&self) -> usize {
+        self.prefix.len()
+    }
+
     /// The rows, in the order of their keys.
     pub fn hits<'a>(
         &self,

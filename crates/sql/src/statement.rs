@@ -22,7 +22,7 @@ mod copy;
 mod settings;
 mod translate;
 
-pub use copy::{CopyFrom, CopySource, CopyTo, Csv};
+pub use copy::{CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Csv, Text};
 
 /// One statement of a text.
 #[derive(Clone, Debug)]
@@ -65,9 +65,9 @@ pub enum Statement {
         /// The view.
         view: String,
     },
-    /// `COPY … FROM 'file'`
+    /// `COPY … FROM`
     CopyFrom(CopyFrom),
-    /// `COPY … TO 'file'`
+    /// `COPY … TO`
     CopyTo(Box<CopyTo>),
     /// `SHOW TABLES`
     ShowTables,

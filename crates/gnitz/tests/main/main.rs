@@ -5,6 +5,7 @@ mod concurrent;
 mod errors;
 mod recovery;
 mod sql;
+mod streams;
 mod subscribe;
 mod transactions;
 mod views;
