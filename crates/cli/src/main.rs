@@ -23,7 +23,7 @@ struct Arguments {
 enum Command {
     /// Talk SQL to a database, or run scripts
     Shell(shell::ShellArguments),
-    /// Serve a database over HTTP
+    /// Serve a database to PostgreSQL's clients and over HTTP
     Serve(serve::ServeArguments),
     /// Load TPC-H, keep four views fresh under a stream of changes, and check every row
     Demo(demo::DemoArguments),

@@ -5,16 +5,17 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use gnitz::Database;
+use server::Server;
 use server::config::{Config, FILE_VARIABLE, SETTINGS};
 use server::feed::EngineFeeds;
 use server::http::{self, Access, PasswordCheck, State};
 use server::logging;
 use server::metrics::Metrics;
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use server::pg;
 
 /// The arguments of `gnitz serve`.
 pub struct ServeArguments {
@@ -86,12 +87,12 @@ fn configured(arguments: &ServeArguments) -> Result<(), String> {
     }
     logging::init(&config.log).map_err(|error| error.to_string())?;
     let database = open(&config).map_err(|error| error.message())?;
-    let runtime = Runtime::new().map_err(|error| error.to_string())?;
+    let threads = config.pg.max_connections + config.http.max_requests;
+    let runtime = server::runtime(threads).map_err(|error| error.to_string())?;
     let served = runtime.block_on(serve(&config, &database));
     // Whatever has not ended by now was waited for long enough.
     runtime.shutdown_background();
-    let closed = database.close().map_err(|error| error.message());
-    served.and(closed)
+    served
 }
 
 fn open(config: &Config) -> gnitz::Result<Database> {
@@ -106,10 +107,53 @@ fn open(config: &Config) -> gnitz::Result<Database> {
 }
 
 async fn serve(config: &Config, database: &Database) -> Result<(), String> {
-    if config.http.listen.is_empty() {
-        told_to_end().await;
-        return Ok(());
+    let mut server = Server::new(database.clone());
+    if !config.pg.listen.is_empty() {
+        let failed = |error| format!("{}: {error}", config.pg.listen);
+        server = server.with_pg(pg_options(config)?).await.map_err(failed)?;
     }
+    if !config.http.listen.is_empty() {
+        let failed = |error| format!("{}: {error}", config.http.listen);
+        server =
+            server.with_http(&config.http.listen, http_state(config, database)?).await.map_err(failed)?;
+    }
+    let stop = async {
+        if let Err(error) = server::signalled().await {
+            eprintln!("error: signals cannot be heard: {error}");
+            std::future::pending::<()>().await;
+        }
+    };
+    server.run(stop).await.map_err(|error| error.message())
+}
+
+fn pg_options(config: &Config) -> Result<pg::Options, String> {
+    let pg = &config.pg;
+    let given = |path: &PathBuf| !path.as_os_str().is_empty();
+    let tls = match (pg.tls, given(&pg.tls_certificate), given(&pg.tls_key)) {
+        (false, _, _) => pg::Tls::Off,
+        (true, true, true) => {
+            pg::Tls::Files { certificate: pg.tls_certificate.clone(), key: pg.tls_key.clone() }
+        }
+        (true, false, false) if given(&config.data) => pg::Tls::SelfSigned { directory: config.data.clone() },
+        (true, false, false) => {
+            return Err("pg.tls: a database in memory has no place for a certificate: name one".to_string());
+        }
+        _ => return Err("pg.tls_certificate and pg.tls_key belong together".to_string()),
+    };
+    let limit = |time: Duration| (time > Duration::ZERO).then_some(time);
+    Ok(pg::Options {
+        address: pg.listen.clone(),
+        tls,
+        max_connections: pg.max_connections,
+        statement_timeout: limit(pg.statement_timeout),
+        idle_timeout: limit(pg.idle_timeout),
+        idle_in_transaction_timeout: limit(pg.idle_in_transaction_timeout),
+        shutdown_grace: config.shutdown_timeout,
+        ..pg::Options::default()
+    })
+}
+
+fn http_state(config: &Config, database: &Database) -> Result<State, String> {
     let tokens = match config.http.tokens_file.as_path() {
         file if file == Path::new("") => Vec::new(),
         file => http::read_tokens(file)?,
@@ -117,25 +161,7 @@ async fn serve(config: &Config, database: &Database) -> Result<(), String> {
     let known = database.clone();
     let passwords: PasswordCheck = Arc::new(move |role, password| known.login(role, password).is_ok());
     let access = Access { tokens, passwords: Some(passwords), ..Access::default() };
-    let metrics = Metrics::new(database);
     let feeds = Arc::new(EngineFeeds(database.clone()));
-    let state = State::with(database.clone(), config.clone(), metrics, Arc::new(access), feeds);
-    let failed = |error| format!("{}: {error}", config.http.listen);
-    let listener = TcpListener::bind(&config.http.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    logging::listening("http", address);
-    http::serve(listener, state, told_to_end()).await.map_err(failed)
-}
-
-/// Waits for Ctrl-C or a polite kill.
-async fn told_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let metrics = Metrics::new(database);
+    Ok(State::with(database.clone(), config.clone(), metrics, Arc::new(access), feeds))
 }

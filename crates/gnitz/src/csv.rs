@@ -65,6 +65,24 @@ impl Record {
         (field.quoted || bytes != null.as_bytes()).then_some(bytes)
     }
 
+    /// Empties it for a record that begins at this line.
+    pub(crate) fn begin(&mut self, line: u64) {
+        self.clear();
+        self.line = line;
+    }
+
+    /// Adds a field that is NULL, whose text is this.
+    pub(crate) fn push_null(&mut self, null: &str) {
+        self.bytes.extend_from_slice(null.as_bytes());
+        self.end_field(false);
+    }
+
+    /// Adds a field that is not NULL, whatever is appended.
+    pub(crate) fn push_value(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
+        append(&mut self.bytes);
+        self.end_field(true);
+    }
+
     fn clear(&mut self) {
         self.bytes.clear();
         self.fields.clear();

@@ -73,6 +73,11 @@ impl Database {
         Err(SqlError::new(SqlState::InvalidPassword, message).into())
     }
 
+    /// Whether there is a role of this name.
+    pub fn has_role(&self, role: &str) -> Result<bool> {
+        Ok(self.handle.engine.published()?.compiled.catalog.roles.get(role).is_some())
+    }
+
     /// What is kept of a role's password; `None` without the role, or without a password.
     pub fn verifier(&self, role: &str) -> Result<Option<Verifier>> {
         let version = self.handle.engine.published()?;

@@ -3,13 +3,16 @@
 //! Plans of queries and of writing statements are kept with the catalog they were made for, so that a prepared
 //! statement plans once and plans again only after a change of the catalog.
 
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use sql::Prepared as PreparedQuery;
 use sql::sqlparser::ast::Query;
-use sql::statement::{CopyFrom, CopySource, CopyTo, Explain, Need, Privileges, Statement, parse_one};
+use sql::statement::{
+    CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Explain, Need, Privileges, Statement, parse_one,
+};
 use sql::{Changes, Env, PointQuery, PreparedDml, TableKind, ddl, explain, types};
 use zset::{Datum, Type};
 
@@ -17,8 +20,8 @@ use crate::appender::flush;
 use crate::clock;
 use crate::definition::Change;
 use crate::error::{Error, Result};
-use crate::mode::Core;
-use crate::outcome::{Outcome, QueryResult, Value};
+use crate::mode::{Core, Status};
+use crate::outcome::{Column, CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
 use crate::rows::Gather;
 use crate::snapshot::Snapshot;
 use crate::subscribe::{Feed, Start};
@@ -30,6 +33,9 @@ use crate::{check, copy, create_as, scram, subscribe};
 /// What `SHOW TABLES` means.
 const SHOW_TABLES: &str = "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name";
 
+/// The column of an explanation.
+const PLAN: &str = "plan";
+
 /// A statement and, once it has run, its plan.
 pub(crate) struct Prepared {
     statement: Statement,
@@ -37,6 +43,8 @@ pub(crate) struct Prepared {
     relations: Vec<String>,
     /// The rights it takes.
     needs: Vec<Need>,
+    /// The types that the caller said its parameters are of.
+    given: Mutex<Vec<Option<Type>>>,
     plan: Mutex<Option<Arc<Plan>>>,
 }
 
@@ -59,7 +67,42 @@ impl Prepared {
     /// A statement without a plan yet.
     pub(crate) fn new(statement: Statement) -> Prepared {
         let (relations, needs) = (statement.relations(), statement.needs());
-        Prepared { statement, relations, needs, plan: Mutex::new(None) }
+        Prepared { statement, relations, needs, given: Mutex::default(), plan: Mutex::new(None) }
+    }
+
+    /// What it does, as far as whoever runs it must know.
+    pub(crate) fn kind(&self) -> StatementKind {
+        match &self.statement {
+            Statement::Query(_) => StatementKind::Query,
+            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => StatementKind::Change,
+            Statement::CreateTable(_)
+            | Statement::CreateView(_)
+            | Statement::Drop(_)
+            | Statement::Alter(_)
+            | Statement::Role(_) => StatementKind::Definition,
+            Statement::Subscribe(_) => StatementKind::Subscribe,
+            Statement::Begin => StatementKind::Begin,
+            Statement::Commit => StatementKind::Commit,
+            Statement::Rollback => StatementKind::Rollback,
+            Statement::CopyFrom(CopyFrom { place: CopyPlace::Stream, .. }) => StatementKind::CopyIn,
+            Statement::CopyTo(copy) if copy.place == CopyPlace::Stream => StatementKind::CopyOut,
+            _ => StatementKind::Other,
+        }
+    }
+
+    /// Whether running it now is a look-up of one row, for which nothing is planned, waited for or made to follow.
+    pub(crate) fn is_short(&self, core: &Core) -> bool {
+        match &self.statement {
+            Statement::Begin | Statement::Rollback | Statement::Set { .. } => true,
+            Statement::Query(_) => lock(&self.plan).as_ref().is_some_and(|plan| match &plan.kind {
+                PlanKind::Point(point) => {
+                    point.is_one_row()
+                        && (core.status() == Status::Idle || point.table().kind == TableKind::Table)
+                }
+                PlanKind::Query(_) | PlanKind::Change(_) => false,
+            }),
+            _ => false,
+        }
     }
 
     /// Whether its outcome is rows.
@@ -126,8 +169,17 @@ impl Prepared {
                     check::check(&core.engine().planner, &snapshot, view, core.cancel())
                 })
                 .map(Outcome::Rows),
-            Statement::CopyFrom(copy) => copy_from(core, copy),
-            Statement::CopyTo(copy) => core.read(|work| self.copy_to(core, work, copy)),
+            Statement::CopyFrom(CopyFrom { place: CopyPlace::File(path), .. }) => {
+                core.read(|work| work.base().compiled.catalog.permit_files(core.role()))?;
+                let rows = self.copy_in(core, || Ok(Box::new(copy::open(path)?)))?;
+                Ok(Outcome::Count { tag, rows })
+            }
+            Statement::CopyTo(copy) if let CopyPlace::File(path) = &copy.place => {
+                core.read(|work| work.base().compiled.catalog.permit_files(core.role()))?;
+                let rows = self.copy_out(core, &mut || Ok(Box::new(copy::create(path)?)))?;
+                Ok(Outcome::Count { tag, rows })
+            }
+            Statement::CopyFrom(_) | Statement::CopyTo(_) => Err(needs_a_stream()),
             Statement::ShowTables => {
                 let Statement::Query(query) = parse_one(SHOW_TABLES)? else {
                     return Err(Error::Sql(sql::SqlError::internal("SHOW TABLES is a query")));
@@ -158,12 +210,7 @@ impl Prepared {
         let snapshot = self.snapshot(core, work)?;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
         let planner = &core.engine().planner;
-        let plan = self.plan(&snapshot, || {
-            if let Some(point) = PointQuery::recognise(planner, as_dyn.as_ref(), query) {
-                return Ok(PlanKind::Point(Box::new(point)));
-            }
-            Ok(PlanKind::Query(Box::new(planner.prepare(&as_dyn, query, &[])?)))
-        })?;
+        let plan = self.query_plan(core, &snapshot, query)?;
         match &plan.kind {
             PlanKind::Point(point) => {
                 let batch = point.fetch(as_dyn.as_ref(), &borrowed(params), clock::now_micros())?;
@@ -196,9 +243,7 @@ impl Prepared {
         let snapshot = self.snapshot(core, work)?;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
         let planner = &core.engine().planner;
-        let plan = self.plan(&snapshot, || {
-            Ok(PlanKind::Change(Box::new(PreparedDml::new(planner, &as_dyn, &self.statement)?)))
-        })?;
+        let plan = self.change_plan(core, &snapshot)?;
         let PlanKind::Change(dml) = &plan.kind else {
             return Err(Error::Sql(sql::SqlError::internal("a change has the plan of a query")));
         };
@@ -229,27 +274,133 @@ impl Prepared {
         Ok(plan)
     }
 
-    fn copy_to(&self, core: &Core, work: &mut Work, copy: &CopyTo) -> Result<Outcome> {
-        work.base().compiled.catalog.permit_files(core.role())?;
+    fn query_plan(&self, core: &Core, snapshot: &Arc<Snapshot>, query: &Query) -> Result<Arc<Plan>> {
+        let planner = &core.engine().planner;
+        let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(snapshot);
+        self.plan(snapshot, || {
+            if let Some(point) = PointQuery::recognise(planner, as_dyn.as_ref(), query) {
+                return Ok(PlanKind::Point(Box::new(point)));
+            }
+            let given = lock(&self.given).clone();
+            Ok(PlanKind::Query(Box::new(planner.prepare(&as_dyn, query, &given)?)))
+        })
+    }
+
+    fn change_plan(&self, core: &Core, snapshot: &Arc<Snapshot>) -> Result<Arc<Plan>> {
+        let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(snapshot);
+        self.plan(snapshot, || {
+            let dml = PreparedDml::new(&core.engine().planner, &as_dyn, &self.statement)?;
+            Ok(PlanKind::Change(Box::new(dml)))
+        })
+    }
+
+    /// What it takes and answers, planning it if that has not been done. `given` are types that its parameters
+    /// have whatever their places suggest.
+    pub(crate) fn describe(&self, core: &Core, given: &[Option<Type>]) -> Result<Description> {
+        if *lock(&self.given) != given {
+            *lock(&self.given) = given.to_vec();
+            *lock(&self.plan) = None;
+        }
+        match &self.statement {
+            Statement::Query(query) => core.read(|work| {
+                let snapshot = self.snapshot(core, work)?;
+                self.query_plan(core, &snapshot, query)?.description(given)
+            }),
+            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => core.read(|work| {
+                let snapshot = self.snapshot(core, work)?;
+                self.change_plan(core, &snapshot)?.description(given)
+            }),
+            Statement::ShowTables => {
+                let text = |name: &str| Column { name: name.to_string(), ty: Type::Text, max_len: None };
+                Ok(Description::of_columns(vec![text("name"), text("kind")]))
+            }
+            Statement::Explain(_) => {
+                let plan = Column { name: PLAN.to_string(), ty: Type::Text, max_len: None };
+                Ok(Description::of_columns(vec![plan]))
+            }
+            Statement::Check { view } => core.read(|work| {
+                let mut columns = columns(&types::arrow_schema(&work.relation(view)?.def.columns))?;
+                columns.push(Column { name: "weight".to_string(), ty: Type::Int64, max_len: None });
+                Ok(Description::of_columns(columns))
+            }),
+            _ => Ok(Description::default()),
+        }
+    }
+
+    /// How a `COPY` of a stream is laid out; `None` for other statements.
+    pub(crate) fn copy_layout(&self, core: &Core) -> Result<Option<CopyLayout>> {
+        let (format, columns) = match &self.statement {
+            Statement::CopyFrom(copy) if copy.place == CopyPlace::Stream => {
+                (&copy.format, core.read(|work| width(work, &copy.table, &copy.columns))?)
+            }
+            Statement::CopyTo(copy) if copy.place == CopyPlace::Stream => {
+                let columns = match &copy.source {
+                    CopySource::Table { name, columns } => core.read(|work| width(work, name, columns))?,
+                    CopySource::Query(query) => core.read(|work| {
+                        let snapshot = self.snapshot(core, work)?;
+                        let plan = self.query_plan(core, &snapshot, query)?;
+                        Ok(plan.description(&[])?.columns.map_or(0, |columns| columns.len()))
+                    })?,
+                };
+                (&copy.format, columns)
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(CopyLayout { binary: *format == CopyFormat::Binary, columns }))
+    }
+
+    /// Runs a `COPY … FROM` with what the input gives that is made once it is known whose rows it has.
+    pub(crate) fn copy_in<'i>(
+        &self,
+        core: &Core,
+        input: impl FnOnce() -> Result<Box<dyn Read + 'i>>,
+    ) -> Result<u64> {
+        let Statement::CopyFrom(copy) = &self.statement else { return Err(needs_a_stream()) };
+        core.clear_cancel();
+        let empty = gather(core, &copy.table, &copy.columns)?;
+        let watch = copy::Watch { cancel: core.cancel(), copied: core.copied_bytes() };
+        // Reading is part of the transaction, so a bad line fails it; outside of one nobody waits for it.
+        let mut gathered = core.read(|_| copy::read(copy, input()?, empty, watch))?;
+        flush(core, &mut gathered)
+    }
+
+    /// Runs a `COPY … TO`, into what `output` makes once it is known that there will be rows.
+    pub(crate) fn copy_out<'o>(
+        &self,
+        core: &Core,
+        output: &mut dyn FnMut() -> Result<Box<dyn Write + 'o>>,
+    ) -> Result<u64> {
+        let Statement::CopyTo(copy) = &self.statement else { return Err(needs_a_stream()) };
+        core.clear_cancel();
+        core.read(|work| self.copy_to(core, work, copy, output))
+    }
+
+    fn copy_to<'o>(
+        &self,
+        core: &Core,
+        work: &mut Work,
+        copy: &CopyTo,
+        output: &mut dyn FnMut() -> Result<Box<dyn Write + 'o>>,
+    ) -> Result<u64> {
         let snapshot = self.snapshot(core, work)?;
-        let rows = match &copy.source {
+        match &copy.source {
             CopySource::Table { name, columns } => {
                 let relation = work.relation(name)?;
-                let mut file =
-                    copy::Writer::create(copy, copy::column_names(&relation, columns).into_iter())?;
+                copy::places(&relation, columns)?;
+                let names = copy::column_names(&relation, columns).into_iter();
+                let mut writer = copy::Writer::begin(&copy.place, &copy.format, output()?, names)?;
                 let runs = sql::Scan::runs(snapshot.as_ref(), relation.id());
-                file.relation(&relation, columns, &runs, core.cancel())?;
-                file.finish()?
+                writer.relation(&relation, columns, &runs, core.cancel())?;
+                writer.finish()
             }
             CopySource::Query(query) => {
                 let result = self.query(core, work, query, &[])?;
                 let names = result.schema.fields().iter().map(|field| field.name().as_str());
-                let mut file = copy::Writer::create(copy, names)?;
-                result.batches.iter().try_for_each(|batch| file.batch(batch))?;
-                file.finish()?
+                let mut writer = copy::Writer::begin(&copy.place, &copy.format, output()?, names)?;
+                result.batches.iter().try_for_each(|batch| writer.batch(batch))?;
+                writer.finish()
             }
-        };
-        Ok(Outcome::Count { tag: "COPY", rows })
+        }
     }
 
     fn explain(&self, core: &Core, work: &mut Work, explain: &Explain) -> Result<QueryResult> {
@@ -289,13 +440,36 @@ pub(crate) fn gather(core: &Core, table: &str, columns: &[String]) -> Result<Gat
     })
 }
 
-fn copy_from(core: &Core, copy: &CopyFrom) -> Result<Outcome> {
-    core.read(|work| work.base().compiled.catalog.permit_files(core.role()))?;
-    let empty = gather(core, &copy.table, &copy.columns)?;
-    // Reading the file is part of the transaction, so a bad line fails it; outside of one nobody waits for it.
-    let mut gathered = core.read(|_| copy::read(copy, empty, core.cancel(), core.copied_bytes()))?;
-    let rows = flush(core, &mut gathered)?;
-    Ok(Outcome::Count { tag: "COPY", rows })
+fn needs_a_stream() -> Error {
+    Error::Usage { message: "COPY of STDIN or STDOUT needs a stream, which only its caller has".to_string() }
+}
+
+/// How many columns of a relation these are: all if none are named.
+fn width(work: &Work, table: &str, columns: &[String]) -> Result<usize> {
+    Ok(copy::places(&*work.relation(table)?, columns)?.len())
+}
+
+impl Plan {
+    /// What the statement takes and answers.
+    fn description(&self, given: &[Option<Type>]) -> Result<Description> {
+        let (inferred, columns) = match &self.kind {
+            PlanKind::Point(point) => (point.parameters(), Some(columns(point.schema())?)),
+            PlanKind::Query(query) => (query.params(), Some(columns(query.schema())?)),
+            PlanKind::Change(dml) => {
+                let returning = dml.returning().map(|schema| columns(&schema));
+                (dml.parameters(), returning.transpose()?)
+            }
+        };
+        let count = inferred.len().max(given.len());
+        let at = |types: &[Option<Type>], index: usize| types.get(index).copied().flatten();
+        let ty = |index| at(given, index).or_else(|| at(inferred, index)).unwrap_or(Type::Text);
+        Ok(Description { parameters: (0..count).map(ty).collect(), columns })
+    }
+}
+
+fn columns(schema: &Schema) -> Result<Vec<Column>> {
+    let column = |def: sql::ColumnDef| Column { name: def.name, ty: def.ty.ty, max_len: def.max_len };
+    Ok(types::column_defs(schema)?.into_iter().map(column).collect())
 }
 
 fn borrowed(params: &[Value]) -> Vec<(&Datum, Type)> {
@@ -328,7 +502,7 @@ fn explain_change(
 }
 
 fn lines(text: &str) -> Result<QueryResult> {
-    let schema = Arc::new(Schema::new(vec![Field::new("plan", DataType::Utf8, false)]));
+    let schema = Arc::new(Schema::new(vec![Field::new(PLAN, DataType::Utf8, false)]));
     let lines: Vec<&str> = text.lines().collect();
     let rows = lines.len();
     let column: ArrayRef = Arc::new(StringArray::from(lines));

@@ -58,13 +58,14 @@ mod system;
 mod transaction;
 mod version;
 mod view;
+pub mod wire;
 
 pub use appender::Appender;
 pub use database::{Builder, Database, Stats};
 pub use error::{Error, Result};
 pub use mode::Status;
 pub use notice::{Notice, Severity};
-pub use outcome::{Outcome, QueryResult, Value};
+pub use outcome::{Column, CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
 pub use scram::Verifier;
 pub use session::{CancelHandle, Session, Statement, Transaction};
 pub use sql::{Position, Split, SqlError, SqlState, split};

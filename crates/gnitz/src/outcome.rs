@@ -93,6 +93,67 @@ impl fmt::Display for QueryResult {
     }
 }
 
+/// What a statement takes and answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// The types of its parameters, `$1` first. One that nothing tells the type of takes text.
+    pub parameters: Vec<Type>,
+    /// The columns of its answer; `None` if it answers no rows.
+    pub columns: Option<Vec<Column>>,
+}
+
+impl Description {
+    /// Of a statement without parameters that answers rows.
+    pub(crate) fn of_columns(columns: Vec<Column>) -> Description {
+        Description { parameters: Vec::new(), columns: Some(columns) }
+    }
+}
+
+/// A column of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// The `n` of `VARCHAR(n)` or `CHAR(n)`, where that is known.
+    pub max_len: Option<u32>,
+}
+
+/// How the rows of a `COPY` are laid out in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyLayout {
+    /// In the binary format; otherwise in one of those that are text.
+    pub binary: bool,
+    /// The number of columns.
+    pub columns: usize,
+}
+
+/// What a statement does, as far as whoever runs it must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatementKind {
+    /// Reads rows.
+    Query,
+    /// `INSERT`, `UPDATE`, `DELETE`
+    Change,
+    /// Changes the catalog.
+    Definition,
+    /// `BEGIN`
+    Begin,
+    /// `COMMIT`
+    Commit,
+    /// `ROLLBACK`
+    Rollback,
+    /// `COPY … FROM STDIN`
+    CopyIn,
+    /// `COPY … TO STDOUT`
+    CopyOut,
+    /// `SUBSCRIBE`
+    Subscribe,
+    /// Anything else.
+    Other,
+}
+
 /// The value of a parameter, with its type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {

@@ -56,6 +56,11 @@ impl Verifier {
         Verifier { iterations: ITERATIONS, stored_key, server_key: mac(&salted, b"Server Key"), salt }
     }
 
+    /// Of no password at all: what a role that does not exist is checked against. `key` must be a secret.
+    pub fn of_nothing(salt: Vec<u8>, key: [u8; 32]) -> Verifier {
+        Verifier { iterations: ITERATIONS, stored_key: key, server_key: key, salt }
+    }
+
     /// Of the text that PostgreSQL and [`Verifier::text`] write.
     pub fn parse(text: &str) -> Option<Verifier> {
         let (rounds, keys) = text.strip_prefix("SCRAM-SHA-256$")?.split_once('$')?;

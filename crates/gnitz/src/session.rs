@@ -1,9 +1,11 @@
 //! A session: statements one after another, and at most one open transaction.
 
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sql::statement;
+use zset::Type;
 
 use crate::appender::Appender;
 use crate::error::{Error, Result};
@@ -11,7 +13,7 @@ use crate::execute::{self, Prepared};
 use crate::handle::Handle;
 use crate::mode::{Core, Status};
 use crate::notice::Notice;
-use crate::outcome::{Outcome, QueryResult, Value};
+use crate::outcome::{CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
 use crate::subscribe::{self, Feed, Start, Subscription};
 
 /// Where statements run. Several threads may call it, but they share its one transaction: give each its own.
@@ -150,6 +152,55 @@ impl Statement {
             Outcome::Rows(rows) => Ok(rows),
             Outcome::Count { .. } | Outcome::Done { .. } => Err(rowless()),
         }
+    }
+
+    /// What it takes and answers, as of now. `given` are the types of parameters that are known, whatever their
+    /// places suggest; those it leaves out are inferred. The plan that is made for this is the one that runs.
+    pub fn describe(&self, given: &[Option<Type>]) -> Result<Description> {
+        self.prepared.describe(&self.core, given)
+    }
+
+    /// What it does.
+    pub fn kind(&self) -> StatementKind {
+        self.prepared.kind()
+    }
+
+    /// Its first words, as command tags have them.
+    pub fn name(&self) -> &'static str {
+        self.prepared.name()
+    }
+
+    /// Whether its outcome is rows.
+    pub fn answers_rows(&self) -> bool {
+        self.prepared.answers_rows()
+    }
+
+    /// Whether running it now takes about a microsecond and waits for nothing: a planned read of one row by its key,
+    /// or a statement that only notes something down. For callers whose thread must not be held.
+    pub fn is_short(&self) -> bool {
+        self.prepared.is_short(&self.core)
+    }
+
+    /// How the stream of a `COPY` of `STDIN` or `STDOUT` is laid out; `None` for any other statement.
+    pub fn copy_layout(&self) -> Result<Option<CopyLayout>> {
+        self.prepared.copy_layout(&self.core)
+    }
+
+    /// Runs `COPY … FROM STDIN`: reads `input` to its end and says how many rows were in it. If it cannot be read,
+    /// nothing of it is kept.
+    pub fn copy_in(&self, input: impl Read) -> Result<u64> {
+        self.prepared.copy_in(&self.core, || Ok(Box::new(input)))
+    }
+
+    /// Runs `COPY … TO STDOUT` and says how many rows were written. Each row is one call of `output.write_all`; the
+    /// header of the binary format comes with the first one.
+    pub fn copy_out(&self, mut output: impl Write) -> Result<u64> {
+        let output: &mut dyn Write = &mut output;
+        let mut output = Some(output);
+        self.prepared.copy_out(&self.core, &mut || match output.take() {
+            Some(output) => Ok(Box::new(output)),
+            None => Err(Error::Usage { message: "a stream is written once".to_string() }),
+        })
     }
 }
 

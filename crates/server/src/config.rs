@@ -42,10 +42,33 @@ pub struct Config {
     pub history_bytes: u64,
     /// How long a shutdown waits for what is running.
     pub shutdown_timeout: Duration,
+    /// The PostgreSQL side.
+    pub pg: PgConfig,
     /// The HTTP side.
     pub http: HttpConfig,
     /// The log.
     pub log: LogConfig,
+}
+
+/// The settings of the PostgreSQL side.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PgConfig {
+    /// Where it listens; empty for nowhere.
+    pub listen: String,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// How long a statement may run; zero for as long as it takes.
+    pub statement_timeout: Duration,
+    /// How long a session may do nothing outside of a transaction; zero for as long as it likes.
+    pub idle_timeout: Duration,
+    /// How long it may do nothing in one; zero for as long as it likes.
+    pub idle_in_transaction_timeout: Duration,
+    /// Whether connections may be encrypted.
+    pub tls: bool,
+    /// The certificate, in PEM; empty for one that signs itself.
+    pub tls_certificate: PathBuf,
+    /// Its key.
+    pub tls_key: PathBuf,
 }
 
 /// The settings of the HTTP side.
@@ -146,6 +169,14 @@ settings! {
     "checkpoint_bytes", "checkpoint-bytes" = "64MiB", checkpoint_bytes, "bytes of log, or of changes in memory, at which a checkpoint is due";
     "history_bytes", "history-bytes" = "128MiB", history_bytes, "bytes of log that are kept for subscribers who resume, beyond what a restart needs";
     "shutdown_timeout", "shutdown-timeout" = "10s", shutdown_timeout, "how long a shutdown waits for requests and streams to end";
+    "pg.listen", "pg" = "127.0.0.1:5433", pg.listen, "where PostgreSQL's clients connect, as `address:port`; empty: nowhere";
+    "pg.max_connections", "pg-max-connections" = "100", pg.max_connections, "connections at once; more are refused with 53300";
+    "pg.statement_timeout", "pg-statement-timeout" = "0s", pg.statement_timeout, "how long a statement may run, unless its session sets another time; `0s`: as long as it takes";
+    "pg.idle_timeout", "pg-idle-timeout" = "0s", pg.idle_timeout, "how long a session may do nothing outside of a transaction; `0s`: as long as it likes";
+    "pg.idle_in_transaction_timeout", "pg-idle-in-transaction-timeout" = "0s", pg.idle_in_transaction_timeout, "how long a session may do nothing in a transaction; `0s`: as long as it likes";
+    "pg.tls", "pg-tls" = "false", pg.tls, "whether connections may be encrypted: `true` or `false`";
+    "pg.tls_certificate", "pg-tls-certificate" = "", pg.tls_certificate, "the certificate, in PEM; empty: one that signs itself, made at the first start as `server.crt` in the database's directory";
+    "pg.tls_key", "pg-tls-key" = "", pg.tls_key, "the certificate's key, in PEM";
     "http.listen", "http" = "127.0.0.1:8080", http.listen, "where HTTP listens, as `address:port`; empty: nowhere";
     "http.max_body", "http-max-body" = "64MiB", http.max_body, "the largest body of a request; a larger one is refused with 413";
     "http.request_timeout", "http-request-timeout" = "1m", http.request_timeout, "how long a request may take until its answer begins; then its statement is cancelled";
@@ -172,6 +203,7 @@ impl Default for Config {
             checkpoint_bytes: 0,
             history_bytes: 0,
             shutdown_timeout: Duration::ZERO,
+            pg: PgConfig::default(),
             http: HttpConfig::default(),
             log: LogConfig::default(),
         };

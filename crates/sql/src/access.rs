@@ -88,6 +88,11 @@ impl Access {
         Ok(Access { prefix, rest })
     }
 
+    /// How many of the key's columns are given.
+    pub(crate) fn width(&self) -> usize {
+        self.prefix.len()
+    }
+
     /// Where to look for the rows.
     pub fn look(
         &self,

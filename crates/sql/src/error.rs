@@ -79,12 +79,16 @@ sql_states! {
     DatetimeOverflow = "22008",
     /// Division by zero.
     DivisionByZero = "22012",
+    /// Bytes that are no text in the database's encoding.
+    BadEncoding = "22021",
     /// An argument outside what its function takes.
     InvalidParameter = "22023",
     /// An ill-formed escape in a pattern.
     InvalidEscape = "22025",
     /// Text that is not a value of the type it is cast to.
     InvalidText = "22P02",
+    /// Bytes that are no value of the type they are said to be.
+    BadBinary = "22P03",
     /// A malformed line of a file being copied.
     BadCopyFormat = "22P04",
     /// NULL for a column that is NOT NULL.

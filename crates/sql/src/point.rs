@@ -99,6 +99,12 @@ impl PointQuery {
         self.params.types()
     }
 
+    /// Whether the whole key is given, so that there is at most one row to find in a table.
+    pub fn is_one_row(&self) -> bool {
+        let key = &self.table.schema.key;
+        !key.is_empty() && self.access.width() == key.len()
+    }
+
     /// The columns of its answer.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema

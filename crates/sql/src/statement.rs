@@ -27,7 +27,7 @@ mod subscribe;
 mod translate;
 
 pub use alter::{Alter, AlterAction};
-pub use copy::{CopyFrom, CopySource, CopyTo, Csv};
+pub use copy::{CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Csv, Text};
 pub use needs::Need;
 pub use roles::{GrantTarget, Privileges, Rights, RoleChange, RoleOptions};
 pub use subscribe::{Followed, Subscribe};
@@ -75,9 +75,9 @@ pub enum Statement {
         /// The view.
         view: String,
     },
-    /// `COPY … FROM 'file'`
+    /// `COPY … FROM`
     CopyFrom(CopyFrom),
-    /// `COPY … TO 'file'`
+    /// `COPY … TO`
     CopyTo(Box<CopyTo>),
     /// `CREATE ROLE`, `GRANT` and their kin
     Role(RoleChange),

@@ -7,6 +7,7 @@ mod errors;
 mod recovery;
 mod roles;
 mod sql;
+mod streams;
 mod subscribe;
 mod transactions;
 mod views;

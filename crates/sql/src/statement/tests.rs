@@ -49,10 +49,28 @@ fn reads_copy_options() {
     let Statement::CopyFrom(copy) = parse_one(text).expect("a statement") else { panic!("a COPY") };
     assert_eq!(copy.columns, ["a", "b"]);
     let csv = Csv { header: true, delimiter: b';', quote: b'\'', escape: b'\'', null: "-".into() };
-    assert_eq!(copy.csv, csv);
-    for bad in
-        ["COPY t FROM 'x'", "COPY t FROM STDIN", "COPY t TO 'x' (FORMAT binary)", "COPY t TO PROGRAM 'x'"]
-    {
+    assert_eq!(copy.format, CopyFormat::Csv(csv));
+    assert_eq!(copy.place, CopyPlace::File("/x.csv".into()));
+    for (text, format) in [
+        ("COPY t FROM STDIN", CopyFormat::Text(Text::default())),
+        (
+            "COPY t FROM 'x' (FORMAT text, NULL '-')",
+            CopyFormat::Text(Text { null: "-".into(), ..Text::default() }),
+        ),
+        ("COPY t FROM STDIN BINARY", CopyFormat::Binary),
+        ("COPY t FROM STDIN WITH (FORMAT binary)", CopyFormat::Binary),
+        ("COPY t FROM STDIN CSV", CopyFormat::Csv(Csv::default())),
+    ] {
+        let Statement::CopyFrom(copy) = parse_one(text).expect(text) else { panic!("a COPY") };
+        assert_eq!(copy.format, format, "{text}");
+    }
+    for bad in [
+        "COPY t FROM 'x' (FORMAT json)",
+        "COPY t FROM STDIN (QUOTE '#')",
+        "COPY t FROM STDIN (FORMAT binary, HEADER)",
+        "COPY t FROM STDIN (DELIMITER 'a')",
+        "COPY t TO PROGRAM 'x'",
+    ] {
         assert_eq!(refused(bad).0, "0A000", "{bad}");
     }
 }

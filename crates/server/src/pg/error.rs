@@ -1,0 +1,143 @@
+//! What a client is told when something fails, or is worth a remark.
+
+use gnitz::{Error, Position};
+
+use crate::pg::frame::Malformed;
+
+/// An error or notice with PostgreSQL's fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// `ERROR`, `FATAL`, `WARNING`, `NOTICE`.
+    pub(crate) severity: &'static str,
+    /// Its class.
+    pub(crate) code: &'static str,
+    /// One sentence.
+    pub(crate) message: String,
+    /// More of it.
+    pub(crate) detail: Option<String>,
+    /// What to do instead.
+    pub(crate) hint: Option<String>,
+    /// Where in the text, in characters from 1.
+    pub(crate) position: Option<usize>,
+    /// Where in what was being read.
+    pub(crate) context: Option<String>,
+    /// The table and the constraint it concerns.
+    pub(crate) constraint: Option<(String, String)>,
+}
+
+impl Report {
+    fn new(severity: &'static str, code: &'static str, message: impl Into<String>) -> Report {
+        let message = message.into();
+        Report {
+            severity,
+            code,
+            message,
+            detail: None,
+            hint: None,
+            position: None,
+            context: None,
+            constraint: None,
+        }
+    }
+
+    /// The statement fails.
+    pub(crate) fn error(code: &'static str, message: impl Into<String>) -> Report {
+        Report::new("ERROR", code, message)
+    }
+
+    /// The connection ends.
+    pub(crate) fn fatal(code: &'static str, message: impl Into<String>) -> Report {
+        Report::new("FATAL", code, message)
+    }
+
+    /// Nothing fails, but something is not as expected.
+    pub(crate) fn warning(code: &'static str, message: impl Into<String>) -> Report {
+        Report::new("WARNING", code, message)
+    }
+
+    /// A construct that does not exist.
+    pub(crate) fn unsupported(construct: impl std::fmt::Display) -> Report {
+        Report::error("0A000", format!("{construct} is not supported"))
+    }
+
+    /// Text that is not SQL.
+    pub(crate) fn syntax(message: impl Into<String>) -> Report {
+        Report::error("42601", message)
+    }
+
+    /// The same with what to do instead.
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Report {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same at a place of the text.
+    pub(crate) fn at(mut self, position: Option<usize>) -> Report {
+        self.position = self.position.or(position);
+        self
+    }
+
+    /// Whether nothing can follow it.
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.severity == "FATAL"
+    }
+
+    /// What a client should know of the engine's error; `sql` is the text that its place counts in.
+    pub(crate) fn of(error: &Error, sql: &str) -> Report {
+        let mut report = Report::error(error.sqlstate(), error.message());
+        report.hint = error.hint();
+        report.position = error.position().map(|position| offset(sql, position));
+        match error {
+            Error::FailedTransaction => report.message = ABORTED.to_string(),
+            Error::Duplicate { table, .. } => {
+                report.constraint = Some((table.clone(), format!("{table}_pkey")));
+            }
+            Error::Copy { line, source, .. } => {
+                report = Report::of(source, "");
+                report.context = Some(format!("COPY, line {line}"));
+            }
+            _ => {}
+        }
+        // The key stands behind the sentence, and in a field of its own for those who look for it.
+        if report.code == "23505"
+            && let Some((message, key)) = report.message.split_once(": Key ")
+        {
+            report.detail = Some(format!("Key {key}."));
+            report.message = message.to_string();
+        }
+        report
+    }
+
+    /// What is wrong with a message.
+    pub(crate) fn of_message(malformed: &Malformed) -> Report {
+        match malformed.within {
+            Some(_) => Report::error("08P01", malformed.message.as_str()),
+            None => Report::fatal("08P01", malformed.message.as_str()),
+        }
+    }
+
+    /// A statement in a transaction that has failed.
+    pub(crate) fn aborted() -> Report {
+        Report::error("25P02", ABORTED).with_hint("end it with ROLLBACK")
+    }
+}
+
+const ABORTED: &str = "current transaction is aborted, commands ignored until end of transaction block";
+
+/// A line and column as a count of characters from 1.
+fn offset(sql: &str, position: Position) -> usize {
+    let lines = sql.split_inclusive('\n').take(position.line.saturating_sub(1) as usize);
+    let before: usize = lines.map(|line| line.chars().count()).sum();
+    before + position.column.max(1) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_in_characters() {
+        assert_eq!(offset("SELECT 1", Position { line: 1, column: 8 }), 8);
+        assert_eq!(offset("-- é\nSELECT x", Position { line: 2, column: 8 }), 13);
+    }
+}

@@ -1,0 +1,117 @@
+//! A connection's two directions: frames in, answers out. Answers are written when the client waits for them, or when
+//! there are many.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use pgwire::tokio::server::MaybeTls;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::pg::frame::{self, MAX_MESSAGE, Malformed, Message};
+use crate::pg::reply::Replies;
+
+/// Bytes of answers after which they are written.
+const FLUSH_BYTES: usize = 64 << 10;
+
+/// What is kept of a buffer that was once larger.
+const KEEP_BYTES: usize = 1 << 20;
+
+/// A connection.
+pub(crate) struct Io {
+    stream: MaybeTls,
+    input: BytesMut,
+    /// Answers that wait.
+    pub(crate) out: Replies,
+}
+
+/// What came from the client.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// A message.
+    Message(Message),
+    /// Something that is none.
+    Malformed(Malformed),
+    /// The end.
+    End,
+}
+
+impl Io {
+    /// A connection of which these bytes have been read.
+    pub(crate) fn new(stream: MaybeTls, input: BytesMut) -> Io {
+        Io { stream, input, out: Replies::default() }
+    }
+
+    /// The tag of the next message, if it is there already.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        frame::buffered(&self.input)
+    }
+
+    /// Reads more. False at the end. May be dropped without losing anything.
+    pub(crate) async fn fill(&mut self) -> io::Result<bool> {
+        if self.input.is_empty() {
+            self.input.reserve(8 << 10);
+        }
+        Ok(self.stream.read_buf(&mut self.input).await? > 0)
+    }
+
+    /// The next message, if all of it has been read.
+    pub(crate) fn take(&mut self, limit: usize) -> Result<Option<Message>, Malformed> {
+        let Some((tag, body)) = frame::take(&mut self.input, limit)? else { return Ok(None) };
+        frame::message(tag, body).map(Some)
+    }
+
+    /// The next message, waited for. May be dropped without losing anything.
+    pub(crate) async fn next(&mut self) -> io::Result<Incoming> {
+        loop {
+            match self.take(MAX_MESSAGE) {
+                Ok(Some(message)) => return Ok(Incoming::Message(message)),
+                Err(malformed) => return Ok(Incoming::Malformed(malformed)),
+                Ok(None) if self.fill().await? => {}
+                Ok(None) => return Ok(Incoming::End),
+            }
+        }
+    }
+
+    /// So many bytes, waited for.
+    pub(crate) async fn exactly(&mut self, count: usize) -> io::Result<Option<Bytes>> {
+        while self.input.len() < count {
+            if !self.fill().await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.input.split_to(count).freeze()))
+    }
+
+    /// Writes a byte that is no message.
+    pub(crate) async fn write_byte(&mut self, byte: u8) -> io::Result<()> {
+        self.stream.write_all(&[byte]).await?;
+        self.stream.flush().await
+    }
+
+    /// Writes what waits.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        if self.out.bytes.is_empty() {
+            return Ok(());
+        }
+        self.stream.write_all(&self.out.bytes).await?;
+        self.out.bytes.clear();
+        self.out.bytes.shrink_to(KEEP_BYTES);
+        self.stream.flush().await
+    }
+
+    /// Writes what waits, if it is much.
+    pub(crate) async fn relieve(&mut self) -> io::Result<()> {
+        if self.out.bytes.len() >= FLUSH_BYTES { self.flush().await } else { Ok(()) }
+    }
+
+    /// Writes what waits and ends the connection.
+    pub(crate) async fn close(&mut self) {
+        let _ = self.flush().await;
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// The stream and what was read of it beyond what was taken.
+    pub(crate) fn into_parts(self) -> (MaybeTls, BytesMut) {
+        (self.stream, self.input)
+    }
+}

@@ -1,0 +1,546 @@
+//! A connection that has begun: its state, the loop that reads messages, and how a statement runs.
+//!
+//! The engine knows whether a transaction is open and whether it has failed; what fails before the engine hears of
+//! it (a text that is no SQL, a cursor that does not exist) is noted here, and counts the same.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gnitz::{Outcome, Session, StatementKind, Status, Value};
+use tokio::sync::watch;
+
+use crate::pg::Phase;
+use crate::pg::cancel::Backend;
+use crate::pg::command::{Command, Discard};
+use crate::pg::cursor;
+use crate::pg::error::Report;
+use crate::pg::frame::{Format, Formats, MAX_MESSAGE, Malformed, Message};
+use crate::pg::io::Io;
+use crate::pg::listen::Shared;
+use crate::pg::portal::{Answer, Cursor, Done, Portal};
+use crate::pg::settings::{self, Settings};
+use crate::pg::statement::{Body, Cache, Prepared, Statement};
+
+/// A connection that has begun.
+pub(crate) struct Client {
+    pub(crate) io: Io,
+    pub(crate) engine: Session,
+    pub(crate) settings: Settings,
+    pub(crate) backend: Slot,
+    /// The prepared statements, by name.
+    pub(crate) named: HashMap<String, Arc<Prepared>>,
+    /// The portals and cursors, by name.
+    pub(crate) portals: HashMap<String, Portal>,
+    pub(crate) cache: Cache,
+    /// Whether the open transaction has failed without the engine.
+    failed: bool,
+    /// Whether the open transaction is that of a group of statements, which nobody began.
+    pub(crate) implicit: bool,
+    /// Whether messages are passed over until the next Sync.
+    pub(crate) skipping: bool,
+    /// Whether the client waits for what is in the buffer.
+    pub(crate) wanted: bool,
+    phase: watch::Receiver<Phase>,
+}
+
+/// A connection's place among all of them, which is given back whatever way it ends.
+pub(crate) struct Slot {
+    backend: Arc<Backend>,
+    shared: Arc<Shared>,
+}
+
+impl Slot {
+    /// The place of a connection that was added.
+    pub(crate) fn new(backend: Arc<Backend>, shared: Arc<Shared>) -> Slot {
+        Slot { backend, shared }
+    }
+}
+
+impl Deref for Slot {
+    type Target = Backend;
+
+    fn deref(&self) -> &Backend {
+        &self.backend
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.shared.backends.remove(&self.backend);
+    }
+}
+
+/// What a wait for the client ended with.
+enum Wake {
+    /// There is more to read.
+    Input,
+    /// The client has gone.
+    End,
+    /// It has been waited for too long, or the server ends.
+    Told(Report),
+}
+
+impl Client {
+    /// A connection that the client has been told is ready.
+    pub(crate) fn new(io: Io, engine: Session, settings: Settings, slot: Slot) -> Client {
+        let phase = slot.shared.phase.clone();
+        Client {
+            io,
+            engine,
+            settings,
+            backend: slot,
+            named: HashMap::new(),
+            portals: HashMap::new(),
+            cache: Cache::default(),
+            failed: false,
+            implicit: false,
+            skipping: false,
+            wanted: false,
+            phase,
+        }
+    }
+
+    /// Reads messages and answers them, to the end.
+    pub(crate) async fn run(&mut self) -> io::Result<()> {
+        loop {
+            match self.io.take(MAX_MESSAGE) {
+                Ok(Some(Message::Terminate)) => return self.io.flush().await,
+                Ok(Some(message)) => self.answer(message).await?,
+                Ok(None) => match self.wait().await? {
+                    Wake::Input => {}
+                    Wake::End => return Ok(()),
+                    Wake::Told(report) => return self.end(&report).await,
+                },
+                Err(malformed) if malformed.within.is_none() => {
+                    return self.end(&Report::of_message(&malformed)).await;
+                }
+                Err(malformed) => self.misunderstood(&malformed),
+            }
+        }
+    }
+
+    async fn end(&mut self, report: &Report) -> io::Result<()> {
+        self.io.out.report(report);
+        self.io.close().await;
+        Ok(())
+    }
+
+    /// Answers a message that makes no sense within its frame.
+    fn misunderstood(&mut self, malformed: &Malformed) {
+        if self.skipping {
+            return;
+        }
+        self.fail(&Report::of_message(malformed));
+        match malformed.within {
+            Some(b'Q') => self.ready(),
+            _ => self.skipping = true,
+        }
+    }
+
+    /// Waits for more, after what the client waits for is written.
+    async fn wait(&mut self) -> io::Result<Wake> {
+        if std::mem::take(&mut self.wanted) {
+            self.io.flush().await?;
+        }
+        let limit = self.idle_limit();
+        let idle = async {
+            match &limit {
+                Some((limit, _)) => tokio::time::sleep(*limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            more = self.io.fill() => Ok(if more? { Wake::Input } else { Wake::End }),
+            _ = self.phase.wait_for(|phase| *phase == Phase::Ending) => Ok(Wake::Told(Report::fatal(
+                "57P01",
+                "terminating connection due to administrator command",
+            ))),
+            () = idle => Ok(match limit {
+                Some((_, report)) => Wake::Told(report),
+                None => Wake::End,
+            }),
+        }
+    }
+
+    /// How long the client may do nothing now, and what it is told then.
+    fn idle_limit(&self) -> Option<(Duration, Report)> {
+        if self.in_block() {
+            let limit = self.settings.time("idle_in_transaction_session_timeout")?;
+            let message = "terminating connection due to idle-in-transaction timeout";
+            return Some((limit, Report::fatal("25P03", message)));
+        }
+        let limit = self.settings.time("idle_session_timeout")?;
+        Some((limit, Report::fatal("57P05", "terminating connection due to idle-session timeout")))
+    }
+
+    async fn answer(&mut self, message: Message) -> io::Result<()> {
+        if self.skipping && !matches!(message, Message::Sync) {
+            return Ok(());
+        }
+        match message {
+            Message::Query(text) => self.simple(text).await,
+            Message::Sync => {
+                self.sync();
+                Ok(())
+            }
+            Message::Flush => {
+                self.wanted = true;
+                Ok(())
+            }
+            // Left over from a copy that has failed.
+            Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => Ok(()),
+            Message::Password(_) | Message::Terminate => Ok(()),
+            other => self.extended(other).await,
+        }
+    }
+
+    /// Where the session stands.
+    pub(crate) fn status(&self) -> Status {
+        match self.engine.status() {
+            Status::InTransaction if self.failed => Status::Failed,
+            status => status,
+        }
+    }
+
+    /// Whether a transaction is open that the client began.
+    pub(crate) fn in_block(&self) -> bool {
+        !self.implicit && self.engine.status() != Status::Idle
+    }
+
+    /// Tells of an error; the transaction it happened in has failed, and one that nobody began is over.
+    pub(crate) fn fail(&mut self, report: &Report) {
+        self.io.out.report(report);
+        self.failed = self.engine.status() != Status::Idle;
+        if self.implicit {
+            self.end_implicit(false);
+        }
+    }
+
+    /// Ends the connection if nothing can follow what was told.
+    pub(crate) async fn unless_fatal(&mut self, report: &Report) -> io::Result<()> {
+        if !report.is_fatal() {
+            return Ok(());
+        }
+        self.io.close().await;
+        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+
+    /// The next statement may come.
+    pub(crate) fn ready(&mut self) {
+        drain_notices(&self.engine).iter().for_each(|notice| self.io.out.report(notice));
+        self.io.out.ready(self.status());
+        self.wanted = true;
+    }
+
+    /// Makes sure that the statement may run now.
+    pub(crate) fn check(&self, statement: &Statement) -> Result<(), Report> {
+        match self.status() == Status::Failed && !statement.ends_transaction() {
+            true => Err(Report::aborted()),
+            false => Ok(()),
+        }
+    }
+
+    /// Before a statement of a group of several: they are one transaction, unless the client has one open. What
+    /// cannot be part of a transaction is one of its own.
+    pub(crate) fn join_group(&mut self, statement: &Statement) -> Result<(), Report> {
+        let Body::Engine(engine) = &statement.body else { return Ok(()) };
+        if statement.is_control() {
+            return Ok(());
+        }
+        if self.engine.status() == Status::Idle {
+            self.engine.execute("BEGIN").map_err(|error| Report::of(&error, ""))?;
+            self.implicit = true;
+        }
+        Ok(())
+    }
+
+    /// Commits the transaction of a group, if there is one.
+    pub(crate) fn commit_group(&mut self) -> Result<(), Report> {
+        if !self.implicit {
+            return Ok(());
+        }
+        let engine = &self.engine;
+        let done = self.guarded(false, "", || engine.commit());
+        self.end_transaction(done.is_ok());
+        done
+    }
+
+    fn end_implicit(&mut self, committed: bool) {
+        // There is one to roll back, or the engine has done so.
+        let _ = self.engine.rollback();
+        self.end_transaction(committed);
+    }
+
+    fn end_transaction(&mut self, committed: bool) {
+        self.failed = false;
+        self.implicit = false;
+        self.portals.retain(|_, portal| portal.cursor.hold);
+        if self.settings.has_changed() {
+            self.changing_settings(|settings| settings.end_transaction(committed));
+        }
+    }
+
+    /// Changes settings and tells of those that clients follow.
+    fn changing_settings<T>(&mut self, change: impl FnOnce(&mut Settings) -> T) -> T {
+        let before: Vec<String> = self.settings.told().map(|(_, value)| value.to_string()).collect();
+        let done = change(&mut self.settings);
+        for ((name, value), before) in self.settings.told().zip(&before) {
+            if value != before {
+                self.io.out.parameter_status(name, value);
+            }
+        }
+        done
+    }
+
+    /// Runs the engine, so that it can be stopped; what is not short tells the runtime that it holds its thread.
+    pub(crate) fn guarded<T>(
+        &self,
+        short: bool,
+        text: &str,
+        work: impl FnOnce() -> gnitz::Result<T>,
+    ) -> Result<T, Report> {
+        self.backend.begin(self.settings.time("statement_timeout"));
+        let done = if short { work() } else { tokio::task::block_in_place(work) };
+        let cause = self.backend.end();
+        done.map_err(|error| match cause.filter(|_| error.sqlstate() == "57014") {
+            Some(cause) => cause.report(),
+            None => Report::of(&error, text),
+        })
+    }
+
+    /// Runs a statement that has no stream. `described` are the columns that the client was told of.
+    pub(crate) fn run_statement(
+        &mut self,
+        statement: &Arc<Statement>,
+        values: &[Value],
+        described: Option<&Prepared>,
+    ) -> Result<Done, Report> {
+        let engine = match &statement.body {
+            Body::Empty => return Ok(Done::Empty),
+            Body::Command(command) => return self.run_command(command, &statement.text),
+            Body::Engine(engine) => engine,
+        };
+        if statement.is_control() {
+            return self.control(engine);
+        }
+        let outcome = self.guarded(engine.is_short(), &statement.text, || engine.execute(values))?;
+        match outcome {
+            Outcome::Rows(rows) => {
+                let columns = described.and_then(|prepared| prepared.columns.as_deref());
+                Ok(Done::Rows(Answer::new(&rows, columns)?, engine.name()))
+            }
+            other => Ok(Done::Tag(other.to_string())),
+        }
+    }
+
+    /// Begins or ends a transaction.
+    fn control(&mut self, engine: &gnitz::Statement) -> Result<Done, Report> {
+        let kind = engine.kind();
+        let (status, implicit) = (self.status(), self.implicit);
+        let warn = |client: &mut Client, code, message: &str| {
+            client.io.out.report(&Report::warning(code, message));
+        };
+        if kind == StatementKind::Begin {
+            match status {
+                Status::InTransaction if implicit => self.implicit = false,
+                Status::InTransaction => warn(self, "25001", "there is already a transaction in progress"),
+                _ => {
+                    self.guarded(true, "", || engine.execute(&[]))?;
+                }
+            }
+            return Ok(Done::Tag("BEGIN".to_string()));
+        }
+        if status == Status::Idle || implicit {
+            warn(self, "25P01", "there is no transaction in progress");
+        }
+        if kind == StatementKind::Commit && status == Status::InTransaction {
+            let done = self.guarded(false, "", || engine.execute(&[]));
+            self.end_transaction(done.is_ok());
+            return done.map(|outcome| Done::Tag(outcome.to_string()));
+        }
+        if status != Status::Idle {
+            self.end_implicit(false);
+            return Ok(Done::Tag("ROLLBACK".to_string()));
+        }
+        Ok(Done::Tag(engine.name().to_string()))
+    }
+
+    /// Runs a statement of the session.
+    fn run_command(&mut self, command: &Command, text: &str) -> Result<Done, Report> {
+        let in_block = self.engine.status() != Status::Idle;
+        match command {
+            Command::Set { name, value, local } => {
+                if *local && !in_block {
+                    let message = "SET LOCAL can only be used in transaction blocks";
+                    self.io.out.report(&Report::warning("25P01", message));
+                }
+                let set = |settings: &mut Settings| settings.set(name, value.as_deref(), *local, in_block);
+                self.changing_settings(set)?;
+            }
+            Command::SetTransaction | Command::Unlisten => {}
+            Command::Reset(Some(name)) => {
+                self.changing_settings(|settings| settings.set(name, None, false, in_block))?;
+            }
+            Command::Reset(None) => self.changing_settings(|settings| settings.reset(in_block)),
+            Command::Show(name) => return self.show(name.as_deref()),
+            Command::Prepare { name, types, start } => self.prepare_as(name, types, &text[*start..])?,
+            Command::Execute { name, values } => return self.execute_named(name, values.as_deref()),
+            Command::Deallocate(Some(name)) => {
+                self.named.remove(name).ok_or_else(|| no_statement(name))?;
+            }
+            Command::Deallocate(None) => self.named.retain(|name, _| name.is_empty()),
+            Command::Discard(Discard::All) => self.discard_all(in_block)?,
+            Command::Discard(Discard::Nothing(_)) => {}
+            Command::Declare { name, hold, forward, binary, start } => {
+                let cursor = Cursor { hold: *hold, forward: *forward, binary: *binary };
+                return self.declare(name, cursor, &text[*start..]);
+            }
+            Command::Fetch { name, to, only_move } => return self.fetch(name, *to, *only_move),
+            Command::Close(name) => self.close_cursor(name.as_deref())?,
+        }
+        Ok(Done::Tag(command.tag().to_string()))
+    }
+
+    fn show(&self, name: Option<&str>) -> Result<Done, Report> {
+        let answer = match name {
+            Some(name) => {
+                let value = self.settings.get(name)?;
+                Answer::texts(&[&settings::shown(name)], &[vec![&value]])?
+            }
+            None => {
+                let rows: Vec<Vec<&str>> =
+                    self.settings.all().map(|(name, value)| vec![name, value, ""]).collect();
+                Answer::texts(&["name", "setting", "description"], &rows)?
+            }
+        };
+        Ok(Done::Rows(answer, "SHOW"))
+    }
+
+    fn prepare_as(
+        &mut self,
+        name: &str,
+        types: &[crate::pg::types::oid::Given],
+        text: &str,
+    ) -> Result<(), Report> {
+        if self.named.contains_key(name) {
+            return Err(Report::error("42P05", format!("prepared statement \"{name}\" already exists")));
+        }
+        let statement = Statement::parse(&self.engine, text)?;
+        if !matches!(statement.kind(), Some(StatementKind::Query | StatementKind::Change)) {
+            return Err(Report::syntax("PREPARE takes a query or INSERT, UPDATE or DELETE"));
+        }
+        let prepared = Prepared::new(statement, types)?;
+        self.named.insert(name.to_string(), Arc::new(prepared));
+        Ok(())
+    }
+
+    fn execute_named(&mut self, name: &str, values: Option<&str>) -> Result<Done, Report> {
+        let prepared = self.named.get(name).cloned().ok_or_else(|| no_statement(name))?;
+        let values = match values {
+            Some(list) => self.evaluate(list)?,
+            None => Vec::new(),
+        };
+        if values.len() != prepared.parameters.len() {
+            let message = format!("wrong number of parameters for prepared statement \"{name}\"");
+            let mut report = Report::error("42601", message);
+            let (wanted, given) = (prepared.parameters.len(), values.len());
+            report.detail = Some(format!("Expected {wanted} parameters but got {given}."));
+            return Err(report);
+        }
+        self.run_statement(&prepared.statement, &values, Some(&prepared))
+    }
+
+    /// The values of a select list.
+    fn evaluate(&self, list: &str) -> Result<Vec<Value>, Report> {
+        let text = format!("SELECT {list}");
+        let read = || {
+            let answer = self.engine.query(&text)?;
+            let (types, mut rows) = (answer.types()?, answer.rows()?);
+            let row = rows.pop().unwrap_or_default();
+            Ok(row.into_iter().zip(types).map(|(datum, ty)| Value { datum, ty }).collect())
+        };
+        self.guarded(false, "", read)
+    }
+
+    fn discard_all(&mut self, in_block: bool) -> Result<(), Report> {
+        if in_block {
+            return Err(Report::error("25001", "DISCARD ALL cannot run inside a transaction block"));
+        }
+        self.portals.clear();
+        self.named.clear();
+        self.cache.clear();
+        self.changing_settings(|settings| settings.reset(false));
+        Ok(())
+    }
+
+    /// Answers what became of a statement, in these formats.
+    pub(crate) async fn send(&mut self, done: Done, formats: &Formats, describe: bool) -> io::Result<()> {
+        match done {
+            Done::Empty => self.io.out.plain(b'I'),
+            Done::Tag(tag) => self.io.out.complete(&tag),
+            Done::Rows(answer, tag) => {
+                if describe {
+                    self.io.out.columns(&answer.columns, formats);
+                }
+                self.send_rows(&answer, 0..answer.rows, formats).await?;
+                self.complete_rows(tag, answer.rows);
+            }
+            Done::Fetched { answer, rows, binary } => {
+                let formats = if binary { Formats::all(Format::Binary) } else { formats.clone() };
+                if describe {
+                    self.io.out.columns(&answer.columns, &formats);
+                }
+                let count = rows.len();
+                self.send_rows(&answer, rows.into_iter(), &formats).await?;
+                self.complete_rows("FETCH", count);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of these numbers.
+    pub(crate) async fn send_rows(
+        &mut self,
+        answer: &Answer,
+        rows: impl Iterator<Item = usize>,
+        formats: &Formats,
+    ) -> io::Result<()> {
+        for row in rows {
+            let (cells, row) = answer.locate(row);
+            self.io.out.row(cells, row, formats);
+            self.io.relieve().await?;
+        }
+        Ok(())
+    }
+
+    /// The tag of a statement that answered so many rows.
+    pub(crate) fn complete_rows(&mut self, tag: &str, rows: usize) {
+        match tag {
+            "INSERT" => self.io.out.complete(&format!("INSERT 0 {rows}")),
+            "SELECT" | "UPDATE" | "DELETE" | "FETCH" => self.io.out.complete(&format!("{tag} {rows}")),
+            _ => self.io.out.complete(tag),
+        }
+    }
+
+    /// A portal that does not exist.
+    pub(crate) fn undefined_portal(name: &str) -> Report {
+        match name {
+            "" => Report::error("34000", "portal \"\" does not exist"),
+            name => cursor::undefined(name),
+        }
+    }
+}
+
+/// A prepared statement that does not exist.
+pub(crate) fn no_statement(name: &str) -> Report {
+    Report::error("26000", format!("prepared statement \"{name}\" does not exist"))
+}
+
+/// What the engine has to remark on the statements that ran, oldest first.
+fn drain_notices(session: &Session) -> Vec<Report> {
+    session.take_notices().into_iter().map(Report::of_notice).collect()
+}

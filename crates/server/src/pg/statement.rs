@@ -1,0 +1,142 @@
+//! Statements of a client: what a text is, what a prepared one takes and answers, and a small cache of texts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gnitz::{Column, Session, StatementKind, Type};
+
+use crate::pg::command::Command;
+use crate::pg::error::Report;
+use crate::pg::types::oid::{self, Given};
+
+/// One statement.
+pub(crate) struct Statement {
+    /// Its text.
+    pub(crate) text: String,
+    /// What it is.
+    pub(crate) body: Body,
+}
+
+/// What a statement is.
+pub(crate) enum Body {
+    /// Nothing.
+    Empty,
+    /// The engine's.
+    Engine(gnitz::Statement),
+    /// The session's.
+    Command(Command),
+}
+
+impl Statement {
+    /// Reads the one statement of a text.
+    pub(crate) fn parse(session: &Session, text: &str) -> Result<Arc<Statement>, Report> {
+        let body = match Command::parse(text) {
+            Some(command) => Body::Command(command?),
+            None if is_blank(text) => Body::Empty,
+            None => Body::Engine(session.prepare(text).map_err(|error| Report::of(&error, text))?),
+        };
+        Ok(Arc::new(Statement { text: text.to_string(), body }))
+    }
+
+    /// What the engine's statement does.
+    pub(crate) fn kind(&self) -> Option<StatementKind> {
+        match &self.body {
+            Body::Engine(statement) => Some(statement.kind()),
+            _ => None,
+        }
+    }
+
+    /// Whether it begins or ends a transaction.
+    pub(crate) fn is_control(&self) -> bool {
+        matches!(self.kind(), Some(StatementKind::Begin | StatementKind::Commit | StatementKind::Rollback))
+    }
+
+    /// Whether it may run in a transaction that has failed.
+    pub(crate) fn ends_transaction(&self) -> bool {
+        matches!(self.kind(), Some(StatementKind::Commit | StatementKind::Rollback))
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    let split = gnitz::split(text);
+    split.complete.is_empty() && split.rest.is_empty()
+}
+
+/// A statement that has been prepared under a name.
+pub(crate) struct Prepared {
+    /// The statement.
+    pub(crate) statement: Arc<Statement>,
+    /// The types of its parameters.
+    pub(crate) parameters: Vec<Type>,
+    /// The same as clients know them.
+    pub(crate) oids: Vec<u32>,
+    /// The columns of its answer.
+    pub(crate) columns: Option<Vec<Column>>,
+}
+
+impl Prepared {
+    /// Finds out what a statement takes and answers, given what the client said of its parameters.
+    pub(crate) fn new(statement: Arc<Statement>, given: &[Given]) -> Result<Prepared, Report> {
+        let Body::Engine(engine) = &statement.body else {
+            let none = Vec::new();
+            return Ok(Prepared { statement, parameters: none, oids: Vec::new(), columns: None });
+        };
+        let known = |given: &Given| match given {
+            Given::Known(ty) => Some(*ty),
+            Given::Unknown | Given::Numeric | Given::Foreign => None,
+        };
+        let known: Vec<Option<Type>> = given.iter().map(known).collect();
+        let described = engine.describe(&known).map_err(|error| Report::of(&error, &statement.text))?;
+        let mut parameters = described.parameters;
+        for (index, given) in given.iter().enumerate() {
+            // A number is read as the number that it is.
+            if *given == Given::Numeric {
+                parameters[index] = Type::Decimal { precision: 38, scale: 0 };
+            }
+        }
+        let oids = parameters.iter().map(|&ty| oid::of(ty)).collect();
+        Ok(Prepared { parameters, oids, columns: described.columns, statement })
+    }
+}
+
+/// The statements that a client sent last, by text, so that one that comes again need not be planned again.
+#[derive(Default)]
+pub(crate) struct Cache {
+    known: HashMap<(String, Vec<u32>), (Arc<Statement>, u64)>,
+    clock: u64,
+}
+
+/// How many statements are kept.
+const CACHED: usize = 64;
+
+/// Longer texts are not.
+const CACHED_BYTES: usize = 8 << 10;
+
+impl Cache {
+    /// The statement of a text whose parameters have these types.
+    pub(crate) fn get(&mut self, key: &(String, Vec<u32>)) -> Option<Arc<Statement>> {
+        self.clock += 1;
+        let (statement, used) = self.known.get_mut(key)?;
+        *used = self.clock;
+        Some(Arc::clone(statement))
+    }
+
+    /// Keeps a statement, instead of the one that was not asked for longest.
+    pub(crate) fn put(&mut self, key: (String, Vec<u32>), statement: &Arc<Statement>) {
+        if key.0.len() > CACHED_BYTES {
+            return;
+        }
+        if self.known.len() >= CACHED {
+            let oldest = self.known.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
+            oldest.iter().for_each(|key| {
+                self.known.remove(key);
+            });
+        }
+        self.known.insert(key, (Arc::clone(statement), self.clock));
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.known.clear();
+    }
+}

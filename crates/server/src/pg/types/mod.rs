@@ -1,0 +1,4 @@
+//! Types as PostgreSQL's clients know them. How values are written is `gnitz::wire`'s business, which COPY shares.
+
+pub(crate) mod oid;
+pub(crate) mod value;

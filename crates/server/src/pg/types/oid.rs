@@ -1,0 +1,136 @@
+//! The numbers by which clients know types, and back.
+
+use gnitz::{Column, Type};
+
+/// A type in a row's description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TypeInfo {
+    /// Its number.
+    pub(crate) oid: u32,
+    /// The bytes of a value; -1 for those of variable length.
+    pub(crate) size: i16,
+    /// Its modifier: the length or the precision; -1 for none.
+    pub(crate) modifier: i32,
+}
+
+/// The number of `numeric`.
+pub(crate) const NUMERIC: u32 = 1700;
+
+/// The number of `varchar`.
+const VARCHAR: u32 = 1043;
+
+/// What precedes a length in a modifier: the header of a stored value in PostgreSQL.
+const HEADER: i32 = 4;
+
+/// The number of a type.
+pub(crate) fn of(ty: Type) -> u32 {
+    match ty {
+        Type::Bool => 16,
+        Type::Bytes => 17,
+        Type::Int64 => 20,
+        Type::Int16 => 21,
+        Type::Int32 => 23,
+        Type::Text => 25,
+        Type::Float32 => 700,
+        Type::Float64 => 701,
+        Type::Date => 1082,
+        Type::Time => 1083,
+        Type::Timestamp => 1114,
+        Type::TimestampTz => 1184,
+        Type::Interval => 1186,
+        Type::Decimal { .. } => NUMERIC,
+    }
+}
+
+/// What a row's description says of a column.
+pub(crate) fn of_column(column: &Column) -> TypeInfo {
+    let plain = |size| TypeInfo { oid: of(column.ty), size, modifier: -1 };
+    match (column.ty, column.max_len) {
+        (Type::Text, Some(length)) => {
+            let modifier = i32::try_from(length).unwrap_or(i32::MAX - HEADER) + HEADER;
+            TypeInfo { oid: VARCHAR, size: -1, modifier }
+        }
+        (Type::Decimal { precision, scale }, _) => {
+            let modifier = (i32::from(precision) << 16 | i32::from(scale)) + HEADER;
+            TypeInfo { modifier, ..plain(-1) }
+        }
+        (ty, _) => plain(ty.width().map_or(-1, |width| width as i16)),
+    }
+}
+
+/// What a client that names this type for a parameter means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// Nothing: the statement tells.
+    Unknown,
+    /// This type.
+    Known(Type),
+    /// A number with a point, of any precision.
+    Numeric,
+    /// A type that does not exist here.
+    Foreign,
+}
+
+/// The type of a number.
+pub(crate) fn given(oid: u32) -> Given {
+    Given::Known(match oid {
+        0 | 705 => return Given::Unknown,
+        NUMERIC => return Given::Numeric,
+        16 => Type::Bool,
+        17 => Type::Bytes,
+        20 => Type::Int64,
+        21 => Type::Int16,
+        23 => Type::Int32,
+        // Names, oids and padded text are what they are made of.
+        18 | 19 | 25 | 1042 | VARCHAR => Type::Text,
+        26 => Type::Int64,
+        700 => Type::Float32,
+        701 => Type::Float64,
+        1082 => Type::Date,
+        1083 => Type::Time,
+        1114 => Type::Timestamp,
+        1184 => Type::TimestampTz,
+        1186 => Type::Interval,
+        _ => return Given::Foreign,
+    })
+}
+
+/// A type by the name it has in SQL, for `PREPARE`.
+pub(crate) fn by_name(name: &str) -> Option<Given> {
+    let lower = name.to_ascii_lowercase();
+    let given = match lower.as_str() {
+        "unknown" => Given::Unknown,
+        "numeric" | "decimal" => Given::Numeric,
+        "int" => Given::Known(Type::Int32),
+        "float" => Given::Known(Type::Float64),
+        "char" | "character" | "character varying" | "bpchar" | "name" => Given::Known(Type::Text),
+        "time without time zone" => Given::Known(Type::Time),
+        "timestamp without time zone" => Given::Known(Type::Timestamp),
+        "timestamp with time zone" => Given::Known(Type::TimestampTz),
+        other if other.starts_with("numeric") || other.starts_with("decimal") => Given::Numeric,
+        other => {
+            let stem = other.split('(').next().unwrap_or_default().trim();
+            Given::Known(stem.parse().ok()?)
+        }
+    };
+    Some(given)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_name_types() {
+        for ty in [Type::Bool, Type::Int16, Type::Text, Type::Bytes, Type::TimestampTz, Type::Interval] {
+            assert_eq!(given(of(ty)), Given::Known(ty));
+        }
+        let decimal =
+            Column { name: "d".into(), ty: Type::Decimal { precision: 12, scale: 2 }, max_len: None };
+        assert_eq!(of_column(&decimal), TypeInfo { oid: NUMERIC, size: -1, modifier: (12 << 16 | 2) + 4 });
+        let short = Column { name: "t".into(), ty: Type::Text, max_len: Some(10) };
+        assert_eq!(of_column(&short), TypeInfo { oid: VARCHAR, size: -1, modifier: 14 });
+        assert_eq!(by_name("VARCHAR(3)"), Some(Given::Known(Type::Text)));
+        assert_eq!(by_name("nonsense"), None);
+    }
+}
