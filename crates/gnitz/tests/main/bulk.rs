@@ -101,7 +101,9 @@ fn rows_go_by_their_keys() {
     run(&session, "CREATE TABLE bag (n INTEGER)");
     let mut bag = session.appender("bag").unwrap();
     assert_eq!(bag.remove_row(&[Datum::Int(1)]).unwrap_err().sqlstate(), "22023");
+}
 
+#[test]
 fn text_goes_into_some_columns() {
     let (database, session) = memory();
     run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY, n INTEGER DEFAULT 7, d DATE)");

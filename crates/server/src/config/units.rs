@@ -121,5 +121,6 @@ macro_rules! words {
     };
 }
 
+words!(bool, "true" => true, "false" => false);
 words!(Sync, "full" => Sync::Full, "normal" => Sync::Normal, "off" => Sync::Off);
 words!(LogFormat, "text" => LogFormat::Text, "json" => LogFormat::Json);

@@ -55,6 +55,15 @@ impl Report {
         Report::new("WARNING", code, message)
     }
 
+    /// What the engine remarks.
+    pub(crate) fn of_notice(notice: gnitz::Notice) -> Report {
+        let severity = match notice.severity {
+            gnitz::Severity::Notice => "NOTICE",
+            gnitz::Severity::Warning => "WARNING",
+        };
+        Report::new(severity, notice.sqlstate, notice.message)
+    }
+
     /// A construct that does not exist.
     pub(crate) fn unsupported(construct: impl std::fmt::Display) -> Report {
         Report::error("0A000", format!("{construct} is not supported"))
