@@ -1,12 +1,32 @@
 //! What a client is told when something fails, or is worth a remark.
 
+use std::ops::{Deref, DerefMut};
+
 use gnitz::{Error, Position};
 
 use crate::pg::frame::Malformed;
 
-/// An error or notice with PostgreSQL's fields.
+/// An error or notice. Boxed, since it is the rare end of almost every call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Report {
+pub(crate) struct Report(Box<Fields>);
+
+impl Deref for Report {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.0
+    }
+}
+
+impl DerefMut for Report {
+    fn deref_mut(&mut self) -> &mut Fields {
+        &mut self.0
+    }
+}
+
+/// PostgreSQL's fields of an error or notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fields {
     /// `ERROR`, `FATAL`, `WARNING`, `NOTICE`.
     pub(crate) severity: &'static str,
     /// Its class.
@@ -28,7 +48,7 @@ pub(crate) struct Report {
 impl Report {
     fn new(severity: &'static str, code: &'static str, message: impl Into<String>) -> Report {
         let message = message.into();
-        Report {
+        Report(Box::new(Fields {
             severity,
             code,
             message,
@@ -37,7 +57,7 @@ impl Report {
             position: None,
             context: None,
             constraint: None,
-        }
+        }))
     }
 
     /// The statement fails.
@@ -109,7 +129,7 @@ impl Report {
         }
         // The key stands behind the sentence, and in a field of its own for those who look for it.
         if report.code == "23505"
-            && let Some((message, key)) = report.message.split_once(": Key ")
+            && let Some((message, key)) = report.message.clone().split_once(": Key ")
         {
             report.detail = Some(format!("Key {key}."));
             report.message = message.to_string();

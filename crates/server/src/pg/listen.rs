@@ -19,6 +19,9 @@ use crate::pg::{Options, Phase};
 /// How long a shutdown waits for connections whose statements it has stopped.
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
+/// How many connections that have not begun there may be beside as many as there may be sessions.
+const UNKNOWN: usize = 64;
+
 /// What all connections share.
 pub(crate) struct Shared {
     /// The database.
@@ -70,10 +73,13 @@ impl Listener {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(stop);
+        let most = 2 * shared.options.max_connections + UNKNOWN;
         loop {
             tokio::select! {
                 () = &mut stop => break,
                 accepted = listener.accept() => match accepted {
+                    // Those who have not said who they are must not be without number either.
+                    Ok(_) if connections.len() >= most => {}
                     Ok((stream, peer)) => {
                         connections.spawn(connection(Arc::clone(&shared), stream, peer));
                     }

@@ -232,7 +232,12 @@ impl Client {
     /// The next statement may come.
     pub(crate) fn ready(&mut self) {
         drain_notices(&self.engine).iter().for_each(|notice| self.io.out.report(notice));
-        self.io.out.ready(self.status());
+        let status = self.status();
+        if status == Status::Idle {
+            // A statement that stood alone was a transaction, too; its portal ends with it.
+            self.portals.retain(|_, portal| portal.cursor.hold);
+        }
+        self.io.out.ready(status);
         self.wanted = true;
     }
 

@@ -249,7 +249,7 @@ fn accepted(name: &str, text: &str) -> Result<String, Report> {
         Takes::OneOf(values) if values.contains(&text.to_ascii_lowercase().replace('"', "").as_str()) => {
             Ok(known.value.to_string())
         }
-        Takes::OneOf(_) => Err(Report::error("0A000", refused().message).with_hint(format!(
+        Takes::OneOf(_) => Err(Report::error("0A000", refused().message.clone()).with_hint(format!(
             "it is {} here, always",
             if known.value.is_empty() { "empty" } else { known.value }
         ))),
@@ -281,7 +281,7 @@ fn milliseconds(text: &str) -> Option<u64> {
 /// A time in the largest unit that says it exactly.
 fn shown_time(ms: u64) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
-    match units.iter().find(|(unit, _)| ms > 0 && ms % unit == 0) {
+    match units.iter().find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit)) {
         Some((unit, name)) => format!("{}{name}", ms / unit),
         None => "0".to_string(),
     }

@@ -100,6 +100,10 @@ async fn portals_are_read_in_pieces() {
     assert_eq!(transaction.query_portal(&exact, 4).await.unwrap().len(), 4);
     assert_eq!(transaction.query_portal(&exact, 4).await.unwrap().len(), 0);
     transaction.commit().await.unwrap();
+    // Outside of a transaction a portal ends with its group, and its name is free again.
+    for _ in 0..3 {
+        assert_eq!(client.query("SELECT 1", &[]).await.unwrap().len(), 1);
+    }
     server.stop().await;
 }
 
