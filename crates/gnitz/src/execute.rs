@@ -23,7 +23,7 @@ use crate::snapshot::Snapshot;
 use crate::sync::lock;
 use crate::transaction::Work;
 use crate::version::Compiled;
-use crate::{check, copy, definition, view};
+use crate::{check, copy, definition, facts, view};
 
 /// What `SHOW TABLES` means.
 const SHOW_TABLES: &str = "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name";
@@ -45,6 +45,8 @@ struct Plan {
 enum PlanKind {
     /// A read by key.
     Point(Box<PointQuery>),
+    /// A query over the PostgreSQL catalogs.
+    Catalog(Box<pgcatalog::Prepared>),
     /// Any other query.
     Query(Box<PreparedQuery>),
     /// A writing statement.
@@ -127,7 +129,11 @@ impl Prepared {
         let snapshot = self.snapshot(core, work)?;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
         let planner = &core.engine().planner;
+        let facts = || facts::SnapshotFacts::new(&snapshot, planner, core.facts(), core.cancel());
         let plan = self.plan(&snapshot, || {
+            if pgcatalog::concerns(query) {
+                return Ok(PlanKind::Catalog(Box::new(facts::prepare(&facts(), query)?)));
+            }
             if let Some(point) = PointQuery::recognise(planner, as_dyn.as_ref(), query) {
                 return Ok(PlanKind::Point(Box::new(point)));
             }
@@ -139,6 +145,7 @@ impl Prepared {
                 let batch = point.fetch(as_dyn.as_ref(), &params, clock::now_micros())?;
                 Ok(QueryResult { schema: batch.schema(), batches: vec![batch] })
             }
+            PlanKind::Catalog(prepared) => facts::result(&prepared.run(&facts(), &params)?),
             PlanKind::Query(prepared) => {
                 let rows = planner.run(prepared, &as_dyn, &params, core.cancel())?;
                 Ok(QueryResult { schema: rows.schema, batches: rows.batches })

@@ -18,6 +18,7 @@ pub(crate) struct Core {
     handle: Arc<Handle>,
     cancel: Arc<AtomicBool>,
     copied_bytes: Arc<AtomicU64>,
+    facts: Mutex<Arc<pgcatalog::Session>>,
     mode: Mutex<Mode>,
 }
 
@@ -45,7 +46,18 @@ pub enum Status {
 impl Core {
     /// A session without a transaction.
     pub(crate) fn new(handle: Arc<Handle>) -> Core {
-        Core { handle, cancel: Arc::default(), copied_bytes: Arc::default(), mode: Mutex::new(Mode::Auto) }
+        let (cancel, copied_bytes, facts) = (Arc::default(), Arc::default(), Mutex::default());
+        Core { handle, cancel, copied_bytes, facts, mode: Mutex::new(Mode::Auto) }
+    }
+
+    /// What the catalogs say of the session.
+    pub(crate) fn facts(&self) -> Arc<pgcatalog::Session> {
+        Arc::clone(&lock(&self.facts))
+    }
+
+    /// Has the catalogs say something else of the session.
+    pub(crate) fn set_facts(&self, facts: pgcatalog::Session) {
+        *lock(&self.facts) = Arc::new(facts);
     }
 
     /// The engine below.

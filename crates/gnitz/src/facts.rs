@@ -1,0 +1,139 @@
+//! What the PostgreSQL catalogs are computed from: one snapshot and one session, as `pgcatalog` wants to see them.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::{Field, Schema};
+use pgcatalog::{Answer, Facts, Relation, RelationKind, Session};
+use sql::sqlparser::ast::Query;
+use sql::statement::{Statement, parse_one};
+use sql::{Planner, TableKind, names, types};
+use zset::Vector;
+
+use crate::clock;
+use crate::error::Result;
+use crate::outcome::{PG_TYPE, QueryResult};
+use crate::relation;
+use crate::snapshot::Snapshot;
+
+/// When this process first spoke of itself: the nearest thing to a server's start.
+static STARTED: LazyLock<i64> = LazyLock::new(clock::now_micros);
+
+/// A table larger than this is not read beside the catalogs: their queries keep all rows in memory.
+const MOST_ROWS: i64 = 100_000;
+
+/// The facts for one statement.
+pub(crate) struct SnapshotFacts {
+    snapshot: Arc<Snapshot>,
+    planner: Arc<Planner>,
+    session: Arc<Session>,
+    cancel: Arc<AtomicBool>,
+    now: i64,
+}
+
+impl SnapshotFacts {
+    pub(crate) fn new(
+        snapshot: &Arc<Snapshot>,
+        planner: &Arc<Planner>,
+        session: Arc<Session>,
+        cancel: &Arc<AtomicBool>,
+    ) -> SnapshotFacts {
+        LazyLock::force(&STARTED);
+        let (snapshot, planner, cancel) = (Arc::clone(snapshot), Arc::clone(planner), Arc::clone(cancel));
+        SnapshotFacts { snapshot, planner, session, cancel, now: clock::now_micros() }
+    }
+
+    fn relation(&self, relation: &relation::Relation) -> Relation {
+        let def = &relation.def;
+        let (rows, bytes) = self.snapshot.version().size_of(def.id);
+        let column = |column: &sql::ColumnDef| pgcatalog::Column {
+            name: column.name.clone(),
+            ty: column.ty.ty,
+            max_len: column.max_len,
+            nullable: column.ty.nullable,
+            default: column.default.clone(),
+        };
+        Relation {
+            id: def.id.0,
+            name: def.name.clone(),
+            kind: match def.kind {
+                TableKind::Table => RelationKind::Table,
+                TableKind::View => RelationKind::View,
+                TableKind::System => RelationKind::System,
+            },
+            columns: def.columns.iter().map(column).collect(),
+            primary_key: def.primary_key.clone(),
+            query: relation.view.as_ref().map(|view| view.query.clone()),
+            reads: relation.view.iter().flat_map(|view| &view.sources).map(|source| source.0).collect(),
+            owner: None,
+            rows,
+            bytes,
+        }
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<Vec<Option<Arc<str>>>>> {
+        let Statement::Query(query) = parse_one(&format!("SELECT * FROM {}", names::quoted(name)))? else {
+            return Ok(Vec::new());
+        };
+        let snapshot: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&self.snapshot);
+        let rows = self.planner.query(&snapshot, &query, &[], &self.cancel)?;
+        let result = QueryResult { schema: rows.schema, batches: rows.batches };
+        let types = result.types()?;
+        let text = |(datum, ty): (zset::Datum, &zset::Type)| {
+            (!datum.is_null()).then(|| Arc::from(datum.display(*ty).to_string()))
+        };
+        Ok(result.rows()?.into_iter().map(|row| row.into_iter().zip(&types).map(text).collect()).collect())
+    }
+}
+
+impl Facts for SnapshotFacts {
+    fn relations(&self) -> Vec<Relation> {
+        let catalog = &self.snapshot.version().compiled.catalog;
+        catalog.relations().map(|relation| self.relation(relation)).collect()
+    }
+
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn now(&self) -> i64 {
+        self.now
+    }
+
+    fn started(&self) -> i64 {
+        *STARTED
+    }
+
+    fn epoch(&self) -> i64 {
+        i64::try_from(self.snapshot.version().state.epoch).unwrap_or(i64::MAX)
+    }
+
+    fn rows(&self, relation: &Relation) -> Option<Vec<Vec<Option<Arc<str>>>>> {
+        self.read(&relation.name).ok().filter(|_| relation.rows <= MOST_ROWS)
+    }
+}
+
+/// Binds a query over the catalogs.
+pub(crate) fn prepare(facts: &SnapshotFacts, query: &Query) -> Result<pgcatalog::Prepared> {
+    Ok(pgcatalog::Prepared::new(facts, query, &[])?)
+}
+
+/// An answer of the catalogs as Arrow has it. Each column says its PostgreSQL type.
+pub(crate) fn result(answer: &Answer) -> Result<QueryResult> {
+    let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+    for (at, column) in answer.columns.iter().enumerate() {
+        let ty = pgcatalog::storage_type(column.ty);
+        let mut vector = Vector::with_capacity(ty.lane(), answer.rows.len());
+        answer.rows.iter().for_each(|row| vector.push_datum(&row[at]));
+        let metadata = [(PG_TYPE.to_string(), column.ty.to_string())].into();
+        fields.push(Field::new(&column.name, types::to_arrow(ty), true).with_metadata(metadata));
+        arrays.push(types::to_array(vector, ty)?);
+    }
+    let schema = Arc::new(Schema::new(fields));
+    let batch = types::record_batch(&schema, arrays, answer.rows.len())?;
+    Ok(QueryResult { schema, batches: vec![batch] })
+}
