@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use pgcatalog::Concern;
 use sql::Prepared as PreparedQuery;
 use sql::sqlparser::ast::Query;
 use sql::statement::{CopyFrom, CopySource, CopyTo, Explain, Statement, parse_one};
@@ -130,22 +131,31 @@ impl Prepared {
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
         let planner = &core.engine().planner;
         let facts = || facts::SnapshotFacts::new(&snapshot, planner, core.facts(), core.cancel());
-        let plan = self.plan(&snapshot, || {
-            if pgcatalog::concerns(query) {
-                return Ok(PlanKind::Catalog(Box::new(facts::prepare(&facts(), query)?)));
-            }
+        let make = |query: &Query| {
             if let Some(point) = PointQuery::recognise(planner, as_dyn.as_ref(), query) {
                 return Ok(PlanKind::Point(Box::new(point)));
             }
             Ok(PlanKind::Query(Box::new(planner.prepare(&as_dyn, query, &[])?)))
-        })?;
+        };
+        let plan = match pgcatalog::concern(query) {
+            Concern::None => self.plan(&snapshot, || make(query))?,
+            Concern::Wholly => {
+                let bind = || Ok(PlanKind::Catalog(Box::new(facts::prepare(&facts(), query)?)));
+                self.plan(&snapshot, bind)?
+            }
+            // What it asks of the session may be something else the next time.
+            Concern::Partly => {
+                let compiled = Arc::clone(&snapshot.version().compiled);
+                Arc::new(Plan { compiled, kind: make(&pgcatalog::fold(&facts(), query)?)? })
+            }
+        };
         let params = parameters(params);
         match &plan.kind {
             PlanKind::Point(point) => {
                 let batch = point.fetch(as_dyn.as_ref(), &params, clock::now_micros())?;
                 Ok(QueryResult { schema: batch.schema(), batches: vec![batch] })
             }
-            PlanKind::Catalog(prepared) => facts::result(&prepared.run(&facts(), &params)?),
+            PlanKind::Catalog(prepared) => facts::run(core, &facts(), prepared, &params),
             PlanKind::Query(prepared) => {
                 let rows = planner.run(prepared, &as_dyn, &params, core.cancel())?;
                 Ok(QueryResult { schema: rows.schema, batches: rows.batches })

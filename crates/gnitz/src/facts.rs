@@ -1,7 +1,7 @@
 //! What the PostgreSQL catalogs are computed from: one snapshot and one session, as `pgcatalog` wants to see them.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use arrow::datatypes::{Field, Schema};
 use pgcatalog::{Answer, Facts, Relation, RelationKind, Session};
@@ -12,9 +12,11 @@ use zset::Vector;
 
 use crate::clock;
 use crate::error::Result;
+use crate::mode::Core;
 use crate::outcome::{PG_TYPE, QueryResult};
 use crate::relation;
 use crate::snapshot::Snapshot;
+use crate::sync::lock;
 
 /// When this process first spoke of itself: the nearest thing to a server's start.
 static STARTED: LazyLock<i64> = LazyLock::new(clock::now_micros);
@@ -29,6 +31,8 @@ pub(crate) struct SnapshotFacts {
     session: Arc<Session>,
     cancel: Arc<AtomicBool>,
     now: i64,
+    /// Settings that the statement has changed.
+    changes: Mutex<Vec<(String, String)>>,
 }
 
 impl SnapshotFacts {
@@ -40,7 +44,33 @@ impl SnapshotFacts {
     ) -> SnapshotFacts {
         LazyLock::force(&STARTED);
         let (snapshot, planner, cancel) = (Arc::clone(snapshot), Arc::clone(planner), Arc::clone(cancel));
-        SnapshotFacts { snapshot, planner, session, cancel, now: clock::now_micros() }
+        SnapshotFacts {
+            snapshot,
+            planner,
+            session,
+            cancel,
+            now: clock::now_micros(),
+            changes: Mutex::default(),
+        }
+    }
+
+    /// The session as the statement leaves it, if it changed a setting.
+    pub(crate) fn changed(&self) -> Option<Session> {
+        let changes = std::mem::take(&mut *lock(&self.changes));
+        if changes.is_empty() {
+            return None;
+        }
+        let mut session = Session::clone(&self.session);
+        for (name, value) in changes {
+            if name.eq_ignore_ascii_case("search_path") {
+                let schemas = value.split(',').map(|schema| schema.trim().trim_matches('"'));
+                session.search_path = schemas.filter(|s| !s.is_empty()).map(str::to_string).collect();
+                continue;
+            }
+            session.settings.retain(|own| !own.name.eq_ignore_ascii_case(&name));
+            session.settings.push(pgcatalog::Setting { name, value });
+        }
+        Some(session)
     }
 
     fn relation(&self, relation: &relation::Relation) -> Relation {
@@ -112,9 +142,25 @@ impl Facts for SnapshotFacts {
         i64::try_from(self.snapshot.version().state.epoch).unwrap_or(i64::MAX)
     }
 
+    fn set(&self, name: &str, value: &str) {
+        lock(&self.changes).push((name.to_string(), value.to_string()));
+    }
+
     fn rows(&self, relation: &Relation) -> Option<Vec<Vec<Option<Arc<str>>>>> {
         self.read(&relation.name).ok().filter(|_| relation.rows <= MOST_ROWS)
     }
+}
+
+/// Runs a query over the catalogs. Settings that it changes hold for the session from then on.
+pub(crate) fn run(
+    core: &Core,
+    facts: &SnapshotFacts,
+    prepared: &pgcatalog::Prepared,
+    params: &[sql::Parameter],
+) -> Result<QueryResult> {
+    let answer = prepared.run(facts, params)?;
+    facts.changed().into_iter().for_each(|session| core.set_facts(session));
+    result(&answer)
 }
 
 /// Binds a query over the catalogs.
@@ -123,7 +169,7 @@ pub(crate) fn prepare(facts: &SnapshotFacts, query: &Query) -> Result<pgcatalog:
 }
 
 /// An answer of the catalogs as Arrow has it. Each column says its PostgreSQL type.
-pub(crate) fn result(answer: &Answer) -> Result<QueryResult> {
+fn result(answer: &Answer) -> Result<QueryResult> {
     let (mut fields, mut arrays) = (Vec::new(), Vec::new());
     for (at, column) in answer.columns.iter().enumerate() {
         let ty = pgcatalog::storage_type(column.ty);

@@ -55,7 +55,7 @@ pub use database::{Builder, Database};
 pub use error::{Error, Result};
 pub use mode::Status;
 pub use outcome::{Outcome, PG_TYPE, QueryResult, Value};
-pub use pgcatalog::Session as SessionFacts;
+pub use pgcatalog::{Session as SessionFacts, Setting, array_elements, element_type};
 pub use session::{CancelHandle, Session, Statement, Transaction};
 pub use sql::{Position, Split, SqlError, SqlState, split};
 pub use storage::{Fs, Sync};

@@ -1,7 +1,7 @@
 //! Arrays as text: `{1,2,NULL,"a b"}`, and vectors (`int2vector`) as `1 2`.
 
 /// The elements of `{…}`, each as text or NULL; `None` if the text is not an array of one dimension.
-pub(crate) fn parse(text: &str) -> Option<Vec<Option<String>>> {
+pub fn parse(text: &str) -> Option<Vec<Option<String>>> {
     let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut items = Vec::new();
     if inner.trim().is_empty() {

@@ -186,8 +186,12 @@ impl<'a> Context<'a> {
             oid::REGPROC | oid::REGPROCEDURE => {
                 SqlError::new(SqlState::UndefinedFunction, format!("function \"{text}\" does not exist"))
             }
-            oid::REGTYPE => SqlError::new(SqlState::UndefinedObject, format!("type \"{text}\" does not exist")),
-            oid::REGROLE => SqlError::new(SqlState::UndefinedObject, format!("role \"{text}\" does not exist")),
+            oid::REGTYPE => {
+                SqlError::new(SqlState::UndefinedObject, format!("type \"{text}\" does not exist"))
+            }
+            oid::REGROLE => {
+                SqlError::new(SqlState::UndefinedObject, format!("role \"{text}\" does not exist"))
+            }
             _ => SqlError::new(SqlState::UndefinedObject, format!("\"{text}\" does not exist")),
         })
     }
@@ -199,9 +203,7 @@ impl<'a> Context<'a> {
         match ty {
             oid::REGCLASS => self.relation_oid(schema, name),
             oid::REGTYPE => self.type_oid(text),
-            oid::REGNAMESPACE => {
-                schema_name_oid(name)
-            }
+            oid::REGNAMESPACE => schema_name_oid(name),
             oid::REGROLE => self.world.role(name).map(|role| role.oid),
             oid::REGPROC | oid::REGPROCEDURE => {
                 self.oid_of_name("pg_proc", name.split('(').next().unwrap_or(name))
@@ -218,11 +220,11 @@ impl<'a> Context<'a> {
 
     /// A value of one type as another has it.
     pub(crate) fn cast(&self, value: &Value, from: u32, to: u32) -> Result<Value, SqlError> {
-        let textual = |ty| {
-            matches!(ty, oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME | oid::CHAR | oid::CSTRING)
+        let textual =
+            |ty| matches!(ty, oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME | oid::CHAR | oid::CSTRING);
+        let out_of_range = || {
+            SqlError::new(SqlState::NumericOutOfRange, format!("{} out of range", self.type_name(to, None)))
         };
-        let out_of_range =
-            || SqlError::new(SqlState::NumericOutOfRange, format!("{} out of range", self.type_name(to, None)));
         Ok(match value {
             Value::Null => Value::Null,
             _ if textual(to) => {

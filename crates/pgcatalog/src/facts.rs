@@ -156,6 +156,11 @@ pub trait Facts: Send + Sync {
         roles
     }
 
+    /// `set_config`: the statements after this one shall see another value.
+    fn set(&self, name: &str, value: &str) {
+        let _ = (name, value);
+    }
+
     /// Whether a role has a privilege (`SELECT`, `USAGE`, …) on a relation.
     fn has_privilege(&self, role: &str, relation: &Relation, privilege: &str) -> bool {
         let _ = (role, privilege);

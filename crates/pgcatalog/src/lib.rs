@@ -23,6 +23,7 @@ mod types;
 mod value;
 mod world;
 
+pub use array::parse as array_elements;
 pub use facts::{Column, Facts, Relation, RelationKind, Role, Session, Setting};
-pub use query::{Answer, OutputColumn, Parameter, Prepared, concerns};
-pub use types::{pg_type_of, storage_type};
+pub use query::{Answer, Concern, OutputColumn, Parameter, Prepared, concern, fold};
+pub use types::{element_of as element_type, pg_type_of, storage_type};

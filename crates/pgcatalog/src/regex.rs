@@ -19,15 +19,29 @@ pub(crate) struct Regex {
 enum Node {
     Char(char),
     Any,
-    Set { ranges: Vec<(char, char)>, negated: bool },
+    Set {
+        ranges: Vec<(char, char)>,
+        negated: bool,
+    },
     Start,
     End,
     /// A word's edge: at its start, at its end, or either.
-    Edge { start: bool, end: bool },
-    Group { inner: Box<Node>, number: Option<usize> },
+    Edge {
+        start: bool,
+        end: bool,
+    },
+    Group {
+        inner: Box<Node>,
+        number: Option<usize>,
+    },
     Sequence(Vec<Node>),
     Either(Vec<Node>),
-    Repeat { inner: Box<Node>, least: usize, most: usize, greedy: bool },
+    Repeat {
+        inner: Box<Node>,
+        least: usize,
+        most: usize,
+        greedy: bool,
+    },
 }
 
 /// How many steps a match may take.
@@ -155,7 +169,8 @@ impl Matcher<'_> {
             Node::End => at == self.text.len() && then(at, groups),
             Node::Edge { start, end } => {
                 let word = |at: Option<&char>| at.is_some_and(|c| c.is_alphanumeric() || *c == '_');
-                let (before, after) = (word(at.checked_sub(1).and_then(|at| self.text.get(at))), word(self.text.get(at)));
+                let (before, after) =
+                    (word(at.checked_sub(1).and_then(|at| self.text.get(at))), word(self.text.get(at)));
                 ((*start && !before && after) || (*end && before && !after)) && then(at, groups)
             }
             Node::Group { inner, number } => self.matches(inner, at, groups, &mut |end, groups| {
@@ -367,7 +382,10 @@ impl Parser {
     /// `{2,5}`, up to before its last brace.
     fn bounds(&mut self) -> Result<(usize, usize), SqlError> {
         let from = self.at + 1;
-        let end = self.chars[from..].iter().position(|c| *c == '}').ok_or_else(|| invalid("braces {} not balanced"))?;
+        let end = self.chars[from..]
+            .iter()
+            .position(|c| *c == '}')
+            .ok_or_else(|| invalid("braces {} not balanced"))?;
         let text: String = self.chars[from..from + end].iter().collect();
         self.at = from + end;
         let number = |text: &str| text.parse::<usize>().map_err(|_| invalid("invalid repetition count(s)"));

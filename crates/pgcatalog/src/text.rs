@@ -58,11 +58,7 @@ pub(crate) fn output(value: &Value, ty: u32) -> Option<String> {
 }
 
 /// The text of an array, each element printed by `element`.
-pub(crate) fn array_text(
-    array: &Array,
-    ty: u32,
-    element: &dyn Fn(&Value, u32) -> Option<String>,
-) -> String {
+pub(crate) fn array_text(array: &Array, ty: u32, element: &dyn Fn(&Value, u32) -> Option<String>) -> String {
     let inner = types::element_of(ty).unwrap_or(oid::TEXT);
     let items = array.items.iter().map(|item| element(item, inner));
     if types::is_vector(ty) {

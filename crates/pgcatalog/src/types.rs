@@ -125,8 +125,8 @@ pub(crate) fn array_of(oid: u32) -> Option<u32> {
     info(oid).map(|info| info.array).filter(|array| *array != 0)
 }
 
-/// The element type of an array or a vector.
-pub(crate) fn element_of(oid: u32) -> Option<u32> {
+/// The element type of an array or a vector, both as OIDs; `None` for any other type.
+pub fn element_of(oid: u32) -> Option<u32> {
     match oid {
         oid::ANYARRAY => Some(oid::TEXT),
         // PostgreSQL lets a name be subscripted; nobody does.

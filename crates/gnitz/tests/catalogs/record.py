@@ -24,11 +24,12 @@ def main():
     connection = psycopg2.connect(sys.argv[1])
     connection.autocommit = True
     cursor = connection.cursor()
-    cursor.execute("set search_path to public; set timezone to 'UTC'")
     cursor.execute(OBJECTS)
     names = {str(oid): "{%s}" % name for oid, name in cursor.fetchall()}
     oids = {name: oid for oid, name in names.items()}
-    psycopg2.extensions.register_type(psycopg2.extensions.new_type((16,), "b", lambda v, _: v))
+    # Values are wanted as the server writes them.
+    every = psycopg2.extensions.new_type(tuple(psycopg2.extensions.string_types), "text", lambda v, _: v)
+    psycopg2.extensions.register_type(every)
     for path in sys.argv[2:] or sorted(glob.glob(here + "/*.txt")):
         sections = read(path)
         for section in sections:
@@ -41,8 +42,10 @@ def answer(cursor, section, names, oids):
     for number, value in reversed(list(enumerate(section["params"], 1))):
         value = oids.get(value, value)
         query = query.replace("$%d" % number, "NULL" if value == "-" else "'%s'" % value.replace("'", "''"))
+    # Some queries change settings.
+    cursor.execute("set search_path to public; set timezone to 'UTC'")
     try:
-        cursor.execute(query.replace("%", "%%") if False else query)
+        cursor.execute(query)
     except psycopg2.Error as error:
         return ["error: " + error.pgcode]
     rows = []
@@ -54,8 +57,6 @@ def answer(cursor, section, names, oids):
 def text(value, names):
     if value is None:
         return "-"
-    if isinstance(value, list):
-        value = "{" + ",".join("NULL" if v is None else str(v) for v in value) + "}"
     value = str(value).replace("\n", "\\n")
     return re.sub(r"\b\d{5,}\b", lambda m: names.get(m.group(0), m.group(0)), value)
 

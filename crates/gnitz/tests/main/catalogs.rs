@@ -56,11 +56,6 @@ fn world() -> (Database, Session, HashMap<String, String>) {
     let database = Database::in_memory().unwrap();
     let session = database.session();
     session.execute(&std::fs::read_to_string(folder().join("schema.sql")).unwrap()).unwrap();
-    session.set_facts(SessionFacts {
-        user: "postgres".to_string(),
-        session_user: "postgres".to_string(),
-        ..SessionFacts::default()
-    });
     let mut names = HashMap::new();
     let objects = [
         "select oid, relname from pg_class where oid >= 16384",
@@ -79,6 +74,12 @@ fn world() -> (Database, Session, HashMap<String, String>) {
 }
 
 fn answer(session: &Session, section: &Section, names: &HashMap<String, String>) -> Vec<String> {
+    // As PostgreSQL's answers were recorded; some queries change settings.
+    session.set_facts(SessionFacts {
+        user: "postgres".to_string(),
+        session_user: "postgres".to_string(),
+        ..SessionFacts::default()
+    });
     let placed = |text: &str| {
         names.iter().fold(text.to_string(), |text, (oid, name)| text.replace(name.as_str(), oid))
     };
@@ -123,7 +124,8 @@ fn clients_are_answered_as_postgresql_answers() {
     let only = std::env::var("CATALOG_FILE").unwrap_or_default();
     let mut report = String::new();
     let (mut good, mut bad) = (0, 0);
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     for path in files.iter().filter(|path| path.extension().is_some_and(|e| e == "txt")) {
         let file = path.file_stem().unwrap().to_string_lossy().to_string();
@@ -153,4 +155,83 @@ fn clients_are_answered_as_postgresql_answers() {
     }
     assert!(bad == 0, "{good} answers are right, {bad} differ:\n{report}");
     assert!(good > 0 || !only.is_empty());
+}
+
+/// Values of one row, as text.
+fn one(session: &Session, query: &str) -> String {
+    let rows = crate::rows(session, query);
+    assert_eq!(rows.len(), 1, "{query}: {rows:?}");
+    rows[0].clone()
+}
+
+#[test]
+fn names_may_be_qualified_everywhere() {
+    let (_database, session) = crate::memory();
+    crate::run(
+        &session,
+        "CREATE TABLE public.t (id BIGINT PRIMARY KEY, name TEXT);
+         INSERT INTO gnitz.public.t VALUES (1, 'a'), (2, 'b');
+         UPDATE \"public\".\"t\" SET name = 'c' WHERE id = 2;
+         CREATE MATERIALIZED VIEW public.v AS SELECT count(*) AS n FROM public.t",
+    );
+    assert_eq!(one(&session, "SELECT name FROM gnitz.public.t WHERE id = 2"), "c");
+    assert_eq!(one(&session, "SELECT v.n FROM public.v"), "2");
+    assert_eq!(crate::state(&session, "DELETE FROM pg_catalog.pg_class"), "0A000");
+    assert_eq!(crate::state(&session, "SELECT * FROM nowhere.t"), "42P01");
+    assert_eq!(crate::state(&session, "SELECT * FROM pg_catalog.nothing"), "42P01");
+}
+
+#[test]
+fn queries_over_tables_may_ask_the_catalogs() {
+    let (_database, session) = crate::memory();
+    crate::run(
+        &session,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b')",
+    );
+    assert_eq!(one(&session, "SELECT count(*), current_user, current_database() FROM t"), "2|gnitz|gnitz");
+    assert_eq!(one(&session, "SELECT id FROM t WHERE name = ANY('{b,c}'::text[])"), "2");
+    assert_eq!(one(&session, "SELECT id FROM t WHERE id <> ALL(ARRAY[2, 3])"), "1");
+    assert_eq!(one(&session, "SELECT pg_catalog.upper(name) FROM t WHERE id::pg_catalog.int4 = 2"), "B");
+    assert_eq!(
+        one(&session, "SELECT id FROM t WHERE name OPERATOR(pg_catalog.~) '^a' COLLATE pg_catalog.default"),
+        "1"
+    );
+    assert_eq!(
+        one(&session, "SELECT c.relname, t.name FROM pg_class c, t WHERE c.oid = 't'::regclass AND t.id = 1"),
+        "t|a"
+    );
+    assert_eq!(crate::state(&session, "SELECT 'nowhere'::regclass FROM t"), "42P01");
+}
+
+#[test]
+fn settings_and_the_session_are_what_they_were_said_to_be() {
+    let (_database, session) = crate::memory();
+    assert_eq!(
+        one(&session, "SELECT current_user, session_user, CURRENT_SCHEMA, current_schemas(true)::text"),
+        "gnitz|gnitz|public|{pg_catalog,public}"
+    );
+    assert_eq!(one(&session, "SELECT set_config('application_name', 'x', false)"), "x");
+    assert_eq!(one(&session, "SELECT current_setting('application_name')"), "x");
+    crate::run(&session, "CREATE TABLE t (id BIGINT)");
+    assert_eq!(one(&session, "SELECT pg_table_is_visible('t'::regclass)"), "true");
+    assert_eq!(one(&session, "SELECT set_config('search_path', '', false)"), "");
+    assert_eq!(
+        one(&session, "SELECT 'public.t'::regclass, pg_table_is_visible('public.t'::regclass)"),
+        "public.t|false"
+    );
+    assert_eq!(crate::state(&session, "SELECT current_setting('nothing')"), "42704");
+    session.set_facts(SessionFacts { user: "ada".to_string(), pid: 42, ..SessionFacts::default() });
+    assert_eq!(one(&session, "SELECT current_user, pg_backend_pid()"), "ada|42");
+}
+
+#[test]
+fn columns_carry_their_types() {
+    let (_database, session) = crate::memory();
+    let result = session
+        .query("SELECT oid, relname, relkind, relnatts, reloptions, oid::regclass FROM pg_class")
+        .unwrap();
+    let types: Vec<u32> = result.pg_types().into_iter().flatten().collect();
+    assert_eq!(types, [26, 19, 18, 21, 1009, 2205]);
+    assert_eq!(gnitz::element_type(1009), Some(25));
+    assert_eq!(gnitz::array_elements("{a,NULL}"), Some(vec![Some("a".to_string()), None]));
 }

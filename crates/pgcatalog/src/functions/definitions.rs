@@ -85,7 +85,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("pg_describe_object", &[OID, OID, INT4], TEXT, describe_object),
     strict("pg_collation_for", &[super::ANY], TEXT, |_, _| Ok("\"default\"".into())),
     strict("pg_event_trigger_table_rewrite_oid", &[], OID, |_, _| Ok(Value::Null)),
-    strict("acldefault", &[CHAR, OID], TEXT_ARRAY, |_, _| Ok(Value::array(Vec::new()))),
     strict("pg_get_multixact_members", &[XID], TEXT, |_, _| Ok(Value::Null)),
     strict("pg_char_octet_length", &[OID, INT4], INT4, |_, _| Ok(Value::Null)),
 ];
@@ -245,18 +244,21 @@ fn describe_object(context: &Context<'_>, args: &[Value]) -> Answer {
                 }
                 _ => format!("table {}", quoted(&relation.name)).into(),
             },
-            _ => context.relation(object).map_or(Value::Null, |named| format!("index {}", named.full()).into()),
+            _ => {
+                context.relation(object).map_or(Value::Null, |named| format!("index {}", named.full()).into())
+            }
         },
-        oid::PG_NAMESPACE => {
-            schema_name(object).map_or(Value::Null, |name| format!("schema {name}").into())
-        }
+        oid::PG_NAMESPACE => schema_name(object).map_or(Value::Null, |name| format!("schema {name}").into()),
         oid::PG_TYPE => format!("type {}", context.type_name(object, None)).into(),
-        oid::PG_ATTRDEF => context.world.stored().find_map(|relation| {
-            let mut columns = (1..).zip(&relation.columns);
-            let owned = columns.find(|(at, _)| oid::default_of(oid_of(relation), *at) == object);
-            owned.and_then(|(_, column)| default_text(column))
-        })
-        .map_or(Value::Null, |text| format!("default value {text}").into()),
+        oid::PG_ATTRDEF => context
+            .world
+            .stored()
+            .find_map(|relation| {
+                let mut columns = (1..).zip(&relation.columns);
+                let owned = columns.find(|(at, _)| oid::default_of(oid_of(relation), *at) == object);
+                owned.and_then(|(_, column)| default_text(column))
+            })
+            .map_or(Value::Null, |text| format!("default value {text}").into()),
         _ => types::info(object).map_or(Value::Null, |info| info.name.into()),
     })
 }

@@ -37,7 +37,9 @@ pub(crate) fn json(value: &Value) -> String {
         Value::Array(array) => format!("[{}]", array.items.iter().map(json).collect::<Vec<_>>().join(",")),
         Value::Record(row) => format!("[{}]", row.iter().map(json).collect::<Vec<_>>().join(",")),
         // What is JSON already stays as it is.
-        Value::Text(text) if text.starts_with('{') && text.ends_with('}') && text.contains(" : ") => text.to_string(),
+        Value::Text(text) if text.starts_with('{') && text.ends_with('}') && text.contains(" : ") => {
+            text.to_string()
+        }
         Value::Text(text) => {
             let mut out = String::from("\"");
             for c in text.chars() {

@@ -33,8 +33,6 @@ pub(crate) enum Returns {
     Argument(usize),
     /// That of an argument's elements.
     Element(usize),
-    /// The array of an argument's type.
-    Array(usize),
 }
 
 /// What computes a function.
@@ -97,8 +95,11 @@ pub(crate) struct SetFunction {
     pub(crate) required: usize,
     /// Its columns; a lone column takes the name of the table's alias.
     pub(crate) columns: &'static [(&'static str, Returns)],
-    pub(crate) eval: fn(&Context<'_>, &[Value]) -> Result<Vec<Vec<Value>>, SqlError>,
+    pub(crate) eval: EvalRows,
 }
+
+/// What computes a function that gives rows.
+pub(crate) type EvalRows = fn(&Context<'_>, &[Value]) -> Result<Vec<Vec<Value>>, SqlError>;
 
 struct Registry {
     scalars: HashMap<&'static str, Vec<Function>>,
@@ -139,7 +140,18 @@ pub(crate) fn find_set(name: &str) -> Option<&'static SetFunction> {
 pub(crate) fn is_about_catalogs(name: &str) -> bool {
     let groups = [definitions::FUNCTIONS, privileges::FUNCTIONS, session::FUNCTIONS];
     groups.into_iter().flatten().any(|function| function.name == name)
-        || matches!(name, "array_lower" | "pg_size_pretty" | "quote_ident" | "quote_literal" | "unnest"
-            | "generate_subscripts" | "_pg_expandarray" | "array_upper" | "pg_get_keywords" | "pg_partition_ancestors"
-            | "aclexplode")
+        || matches!(
+            name,
+            "array_lower"
+                | "pg_size_pretty"
+                | "quote_ident"
+                | "quote_literal"
+                | "unnest"
+                | "generate_subscripts"
+                | "_pg_expandarray"
+                | "array_upper"
+                | "pg_get_keywords"
+                | "pg_partition_ancestors"
+                | "aclexplode"
+        )
 }

@@ -27,9 +27,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         .variadic()
         .lenient()
         .returns(Returns::Argument(0)),
-    strict("pg_size_pretty", &[INT8], TEXT, |_, a| {
-        Ok(pretty_size(a[0].as_int().unwrap_or_default()).into())
-    }),
+    strict("pg_size_pretty", &[INT8], TEXT, |_, a| Ok(pretty_size(a[0].as_int().unwrap_or_default()).into())),
     strict("age", &[XID], INT4, |_, _| Ok(Value::Int(0))),
     strict("random", &[], FLOAT8, |_, _| Ok(Value::Float(0.5))),
     strict("hashtext", &[TEXT], INT4, |_, a| {
@@ -84,8 +82,14 @@ mod tests {
 
     #[test]
     fn sizes_round_as_postgresql_rounds_them() {
-        let sizes = [(0, "0 bytes"), (10239, "10239 bytes"), (10240, "10 kB"), (16384, "16 kB"),
-            (10 * 1024 * 1024, "10 MB"), (1 << 40, "1024 GB")];
+        let sizes = [
+            (0, "0 bytes"),
+            (10239, "10239 bytes"),
+            (10240, "10 kB"),
+            (16384, "16 kB"),
+            (10 * 1024 * 1024, "10 MB"),
+            (1 << 40, "1024 GB"),
+        ];
         for (bytes, text) in sizes {
             assert_eq!(pretty_size(bytes), text);
         }

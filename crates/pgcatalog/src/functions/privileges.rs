@@ -4,7 +4,7 @@ use sql::{SqlError, SqlState};
 
 use super::{ANY, Function, strict};
 use crate::context::{Context, parse_name};
-use crate::oid::{BOOL, REGCLASS};
+use crate::oid::{ACLITEM_ARRAY, BOOL, CHAR, OID, REGCLASS};
 use crate::value::Value;
 
 type Answer = Result<Value, SqlError>;
@@ -24,11 +24,35 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("has_foreign_data_wrapper_privilege", &[ANY, ANY, ANY], BOOL, allowed).from(2),
     strict("has_server_privilege", &[ANY, ANY, ANY], BOOL, allowed).from(2),
     strict("pg_has_role", &[ANY, ANY, ANY], BOOL, role).from(2),
+    strict("acldefault", &[CHAR, OID], ACLITEM_ARRAY, defaults),
     strict("row_security_active", &[ANY], BOOL, |_, _| Ok(false.into())),
 ];
 
 fn allowed(_: &Context<'_>, _: &[Value]) -> Answer {
     Ok(true.into())
+}
+
+/// What an object's owner and everyone may do where nothing was granted, by the letter of the object's kind.
+fn defaults(context: &Context<'_>, args: &[Value]) -> Answer {
+    let owner = role_name(context, &args[1])?;
+    let (everyone, own) = match args[0].as_str().unwrap_or_default() {
+        "r" => ("", "arwdDxt"),
+        "s" => ("", "rwU"),
+        "d" => ("Tc", "CTc"),
+        "f" => ("X", "X"),
+        "l" | "T" => ("U", "U"),
+        "n" => ("", "UC"),
+        "t" => ("", "C"),
+        "F" | "S" => ("", "U"),
+        _ => ("", ""),
+    };
+    let mut grants = Vec::new();
+    for (role, letters) in [("", everyone), (owner.as_str(), own)] {
+        if !letters.is_empty() {
+            grants.push(Value::text(format!("{role}={letters}/{owner}")));
+        }
+    }
+    Ok(Value::array(grants))
 }
 
 /// Nothing is ever made in the catalogs' schemas.
@@ -38,7 +62,8 @@ fn schema(context: &Context<'_>, args: &[Value]) -> Answer {
         Some(name) => context.lookup(name, crate::oid::REGNAMESPACE),
         None => object.as_oid(),
     };
-    let create = privilege.as_str().is_some_and(|privilege| privilege.to_ascii_uppercase().contains("CREATE"));
+    let create =
+        privilege.as_str().is_some_and(|privilege| privilege.to_ascii_uppercase().contains("CREATE"));
     Ok((!create || oid == Some(crate::oid::PUBLIC)).into())
 }
 

@@ -23,7 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(format!("PostgreSQL 15.0 (Gnitz {}), compiled by rustc, 64-bit", c.world.facts.version()).into())
     }),
     strict("current_setting", &[TEXT, BOOL], TEXT, current_setting).from(1),
-    strict("set_config", &[TEXT, TEXT, BOOL], TEXT, |_, args| Ok(args[1].clone())).lenient(),
+    strict("set_config", &[TEXT, TEXT, BOOL], TEXT, set_config),
     strict("pg_backend_pid", &[], INT4, |c, _| Ok(Value::Int(c.world.facts.session().pid.into()))),
     strict("pg_is_in_recovery", &[], BOOL, |_, _| Ok(false.into())),
     strict("pg_is_wal_replay_paused", &[], BOOL, |_, _| Ok(false.into())),
@@ -86,6 +86,12 @@ fn current_setting(context: &Context<'_>, args: &[Value]) -> Result<Value, SqlEr
             Err(SqlError::new(SqlState::UndefinedObject, message))
         }
     }
+}
+
+fn set_config(context: &Context<'_>, args: &[Value]) -> Result<Value, SqlError> {
+    let [name, value] = [&args[0], &args[1]].map(|arg| arg.as_str().unwrap_or_default());
+    context.world.facts.set(name, value);
+    Ok(args[1].clone())
 }
 
 fn address(end: &Option<(String, u16)>) -> Value {

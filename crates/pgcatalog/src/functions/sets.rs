@@ -130,13 +130,6 @@ pub(super) const FUNCTIONS: &[SetFunction] = &[
         columns: &[("pg_listening_channels", Type(TEXT))],
         eval: none,
     },
-    SetFunction {
-        name: "pg_ls_dir",
-        args: &[TEXT],
-        required: 1,
-        columns: &[("pg_ls_dir", Type(TEXT))],
-        eval: none,
-    },
 ];
 
 /// Several arrays side by side; the shorter ones end in NULLs.
@@ -163,7 +156,10 @@ fn series(_: &Context<'_>, args: &[Value]) -> Rows {
         return Err(SqlError::new(SqlState::InvalidParameter, "step size cannot equal zero"));
     }
     if to.saturating_sub(from).unsigned_abs() / step.unsigned_abs() > LONGEST as u64 {
-        return Err(SqlError::new(SqlState::LimitExceeded, format!("a series of more than {LONGEST} numbers")));
+        return Err(SqlError::new(
+            SqlState::LimitExceeded,
+            format!("a series of more than {LONGEST} numbers"),
+        ));
     }
     let mut rows = Vec::new();
     let mut now = from;

@@ -49,7 +49,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::Int(text(a, 0).chars().next().map_or(0, |c| i64::from(u32::from(c)))))
     }),
     strict("chr", &[INT4], TEXT, |_, a| {
-        Ok(u32::try_from(int(a, 0)).ok().and_then(char::from_u32).map_or(Value::Null, |c| c.to_string().into()))
+        Ok(u32::try_from(int(a, 0))
+            .ok()
+            .and_then(char::from_u32)
+            .map_or(Value::Null, |c| c.to_string().into()))
     }),
     strict("quote_ident", &[TEXT], TEXT, |_, a| Ok(quoted(text(a, 0)).into())),
     strict("quote_literal", &[TEXT], TEXT, |_, a| Ok(literal(text(a, 0)).into())),
@@ -61,7 +64,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("regexp_replace", &[TEXT, TEXT, TEXT, TEXT], TEXT, regexp_replace).from(3),
     strict("regexp_match", &[TEXT, TEXT, TEXT], TEXT_ARRAY, regexp_match).from(2),
     strict("regexp_matches", &[TEXT, TEXT, TEXT], TEXT_ARRAY, regexp_match).from(2),
-    strict("to_char", &[ANY, TEXT], TEXT, |_, a| Ok(Value::or_null(crate::text::output(&a[0], INT8).map(Value::from)))),
+    strict("to_char", &[ANY, TEXT], TEXT, |_, a| {
+        Ok(Value::or_null(crate::text::output(&a[0], INT8).map(Value::from)))
+    }),
 ];
 
 fn text(args: &[Value], at: usize) -> &str {
@@ -90,7 +95,8 @@ fn concat_ws(_: &Context<'_>, args: &[Value]) -> Answer {
 }
 
 fn translate(_: &Context<'_>, args: &[Value]) -> Answer {
-    let (from, to): (Vec<char>, Vec<char>) = (text(args, 1).chars().collect(), text(args, 2).chars().collect());
+    let (from, to): (Vec<char>, Vec<char>) =
+        (text(args, 1).chars().collect(), text(args, 2).chars().collect());
     let mapped = |c: char| match from.iter().position(|f| *f == c) {
         Some(at) => to.get(at).copied(),
         None => Some(c),

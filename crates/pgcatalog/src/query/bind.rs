@@ -45,16 +45,12 @@ impl<'a> Binder<'a> {
             recursive: with.recursive,
             state: RefCell::new(CteState::Unbound),
         };
-        let inner = Ctes { parent: Some(ctes), entries: with.cte_tables.iter().map(entry).collect() };
+        let inner =
+            Ctes { parent: Some(ctes), outer: parent, entries: with.cte_tables.iter().map(entry).collect() };
         self.body_and_order(query, parent, &inner)
     }
 
-    fn body_and_order(
-        &self,
-        query: &ast::Query,
-        parent: Option<&Scope<'_>>,
-        ctes: &Ctes<'_>,
-    ) -> Bound<Plan> {
+    fn body_and_order(&self, query: &ast::Query, parent: Option<&Scope<'_>>, ctes: &Ctes<'_>) -> Bound<Plan> {
         let order = match &query.order_by {
             None => &[][..],
             Some(ast::OrderBy { kind: ast::OrderByKind::Expressions(keys), .. }) => keys.as_slice(),
@@ -96,7 +92,8 @@ impl<'a> Binder<'a> {
                 // An order around parentheses sorts what they give.
                 let columns = inner.columns.clone();
                 let (left, correlated) = (Arc::new(inner), true);
-                let empty = Plan { id: self.fresh(), body: Body::Values(Vec::new()), ..blank(columns.clone()) };
+                let empty =
+                    Plan { id: self.fresh(), body: Body::Values(Vec::new()), ..blank(columns.clone()) };
                 let body = Body::Set { op: SetOperation::Union, all: true, left, right: Arc::new(empty) };
                 self.ordered(Plan { id: self.fresh(), correlated, body, ..blank(columns) }, order)
             }
@@ -236,7 +233,13 @@ impl<'a> Binder<'a> {
             distinct,
         };
         let correlated = scope.escaped.get();
-        Ok(Plan { id: self.fresh(), correlated, body: Body::Select(Box::new(select)), order: keys, ..blank(columns) })
+        Ok(Plan {
+            id: self.fresh(),
+            correlated,
+            body: Body::Select(Box::new(select)),
+            order: keys,
+            ..blank(columns)
+        })
     }
 
     fn outputs(
@@ -292,7 +295,9 @@ impl<'a> Binder<'a> {
                 (Some(Ok(typed)), _) => groups.push(typed.expr),
                 (_, Some(at)) => groups.push(outputs[at].clone()),
                 (Some(Err(error)), None) => return Err(error),
-                (None, None) => return Err(SqlError::new(SqlState::InvalidColumnReference, "no such output")),
+                (None, None) => {
+                    return Err(SqlError::new(SqlState::InvalidColumnReference, "no such output"));
+                }
             }
         }
         Ok((!groups.is_empty()).then_some(groups))
@@ -314,38 +319,51 @@ impl<'a> Binder<'a> {
             }
             CteState::Unbound => {}
         }
-        let mut plan = self.cte_query(cte, within)?;
-        let alias = ast_name(cte.ast);
-        for (column, name) in plan.columns.iter_mut().zip(&alias.columns) {
-            column.name = names::fold(&name.name);
+        match self.cte_query(cte, within, None) {
+            Ok(plan) => {
+                let bound = CteState::Bound(Arc::new(plan));
+                *cte.state.borrow_mut() = bound.clone();
+                Ok(bound)
+            }
+            // It may name columns of the queries around: then it means another query wherever it is named.
+            Err(error) if within.outer.is_some() => {
+                let bound = scope.hiding(within.outer, || self.cte_query(cte, within, Some(scope)));
+                let plan = bound.map_err(|_| error)?;
+                scope.escape_all();
+                Ok(CteState::Bound(Arc::new(Plan { correlated: true, ..plan })))
+            }
+            Err(error) => Err(error),
         }
-        let bound = CteState::Bound(Arc::new(plan));
-        *cte.state.borrow_mut() = bound.clone();
-        Ok(bound)
     }
 
-    fn cte_query(&self, cte: &Cte<'_>, within: &Ctes<'_>) -> Bound<Plan> {
+    fn cte_query(&self, cte: &Cte<'_>, within: &Ctes<'_>, parent: Option<&Scope<'_>>) -> Bound<Plan> {
         let query = &cte.ast.query;
-        let SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier, right } = query.body.as_ref()
-        else {
-            return self.query(query, None, within);
+        let mut plan = match query.body.as_ref() {
+            SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier, right }
+                if cte.recursive =>
+            {
+                let first = self.body(left, &[], parent, within)?;
+                let working = self.fresh();
+                let mut columns = first.columns.clone();
+                rename(&mut columns, cte);
+                *cte.state.borrow_mut() = CteState::Working { id: working, columns: columns.clone() };
+                let next = self.body(right, &[], parent, within);
+                *cte.state.borrow_mut() = CteState::Unbound;
+                let all = matches!(set_quantifier, SetQuantifier::All);
+                let body = Body::Recursive { working, first: Arc::new(first), next: Arc::new(next?), all };
+                Plan { id: self.fresh(), body, ..blank(columns) }
+            }
+            _ => self.query(query, parent, within)?,
         };
-        if !cte.recursive {
-            return self.query(query, None, within);
-        }
-        let first = self.body(left, &[], None, within)?;
-        let working = self.fresh();
-        let mut columns = first.columns.clone();
-        for (column, name) in columns.iter_mut().zip(&ast_name(cte.ast).columns) {
-            column.name = names::fold(&name.name);
-        }
-        let seen = columns.clone();
-        *cte.state.borrow_mut() = CteState::Working { id: working, columns: seen };
-        let next = self.body(right, &[], None, within);
-        *cte.state.borrow_mut() = CteState::Unbound;
-        let all = matches!(set_quantifier, SetQuantifier::All);
-        let body = Body::Recursive { working, first: Arc::new(first), next: Arc::new(next?), all };
-        Ok(Plan { id: self.fresh(), body, ..blank(columns) })
+        rename(&mut plan.columns, cte);
+        Ok(plan)
+    }
+}
+
+/// Gives columns the names that a WITH has for them.
+fn rename(columns: &mut [Output], cte: &Cte<'_>) {
+    for (column, name) in columns.iter_mut().zip(&ast_name(cte.ast).columns) {
+        column.name = names::fold(&name.name);
     }
 }
 

@@ -69,7 +69,9 @@ impl Binder<'_> {
                 return Ok(Typed::new(Expr::Coalesce(args), ty));
             }
             ("nullif", 2) => {
-                let (Some(right), Some(left)) = (args.pop(), args.pop()) else { unreachable!("two arguments") };
+                let (Some(right), Some(left)) = (args.pop(), args.pop()) else {
+                    unreachable!("two arguments")
+                };
                 let (left, right) = self.unify(left, right)?;
                 let equal = Expr::Compare(
                     super::plan::Comparison::Eq,
@@ -115,7 +117,6 @@ impl Binder<'_> {
             Returns::Type(ty) => ty,
             Returns::Argument(at) => of(at),
             Returns::Element(at) => types::element_of(of(at)).unwrap_or(oid::TEXT),
-            Returns::Array(at) => types::array_of(of(at)).unwrap_or(oid::TEXT_ARRAY),
         };
         Ok(Typed::new(Expr::Call { eval: function.eval, args: bound, strict: function.strict }, ty))
     }
@@ -209,7 +210,8 @@ impl Binder<'_> {
                 }
             },
         };
-        let partition = spec.partition_by.iter().map(|expr| self.expr(expr, scope, ctes).map(|typed| typed.expr));
+        let partition =
+            spec.partition_by.iter().map(|expr| self.expr(expr, scope, ctes).map(|typed| typed.expr));
         let partition = partition.collect::<Bound<_>>()?;
         let order = self.orders(&spec.order_by, scope, ctes)?;
         let mut windows = scope.windows.borrow_mut();

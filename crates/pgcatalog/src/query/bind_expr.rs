@@ -59,7 +59,8 @@ impl Binder<'_> {
     /// Expressions that are true, false or unknown, and those with a syntax of their own.
     fn condition(&self, expr: &ast::Expr, scope: &Scope<'_>, ctes: &Ctes<'_>) -> Bound<Typed> {
         use ast::Expr as E;
-        let bool_of = |expr: &ast::Expr| self.typed_as(expr, oid::BOOL, scope, ctes).map(|t| Box::new(t.expr));
+        let bool_of =
+            |expr: &ast::Expr| self.typed_as(expr, oid::BOOL, scope, ctes).map(|t| Box::new(t.expr));
         let any_of = |expr: &ast::Expr| self.expr(expr, scope, ctes).map(|t| Box::new(t.expr));
         let not = |expr: Expr, negated: bool| if negated { Expr::Not(Box::new(expr)) } else { expr };
         let bound = match expr {
@@ -72,7 +73,8 @@ impl Binder<'_> {
             E::IsUnknown(inner) => Expr::IsNull(bool_of(inner)?),
             E::IsNotUnknown(inner) => not(Expr::IsNull(bool_of(inner)?), true),
             E::IsDistinctFrom(left, right) | E::IsNotDistinctFrom(left, right) => {
-                let (left, right) = self.unify(self.expr(left, scope, ctes)?, self.expr(right, scope, ctes)?)?;
+                let (left, right) =
+                    self.unify(self.expr(left, scope, ctes)?, self.expr(right, scope, ctes)?)?;
                 let distinct = Expr::Distinct(Box::new(left.expr), Box::new(right.expr));
                 not(distinct, matches!(expr, E::IsNotDistinctFrom(..)))
             }
@@ -122,8 +124,10 @@ impl Binder<'_> {
                     let textual = from.ty == oid::UNKNOWN || info_category(from.ty) == b'S';
                     if textual {
                         let (text, pattern) = (self.coerce(text, oid::TEXT)?, from.expr.clone());
-                        let extracted =
-                            Expr::Extracted { text: Box::new(text.expr), pattern: pattern_of(pattern, false)? };
+                        let extracted = Expr::Extracted {
+                            text: Box::new(text.expr),
+                            pattern: pattern_of(pattern, false)?,
+                        };
                         return Ok(Typed::new(extracted, oid::TEXT));
                     }
                 }
@@ -179,7 +183,10 @@ impl Binder<'_> {
         let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
         let index = number.and_then(|number| number.checked_sub(1)).filter(|index| *index < 65_535);
         let index = index.ok_or_else(|| {
-            SqlError::new(SqlState::UndefinedParameter, format!("parameters are written $1, $2, …, not {name}"))
+            SqlError::new(
+                SqlState::UndefinedParameter,
+                format!("parameters are written $1, $2, …, not {name}"),
+            )
         })?;
         let mut params = self.params.borrow_mut();
         if params.len() <= index {
@@ -197,9 +204,8 @@ impl Binder<'_> {
         if let Some(column) = scope.column(None, &name)? {
             return Ok(column);
         }
-        if let Some(row) = scope.whole(&name)? {
-            // A relation of one column that bears its name, such as a function's, is that column.
-            return Ok(row);
+        if let Some(found) = scope.whole(&name)?.or_else(|| scope.system_column(None, &name)) {
+            return Ok(found);
         }
         if ident.quote_style.is_none() && crate::functions::find(&name, 0).is_some() {
             return self.call(&name, Vec::new());
@@ -217,9 +223,10 @@ impl Binder<'_> {
     ) -> Bound<Typed> {
         // `t.c[1]` comes as the relation's name with a chain of a column and a subscript.
         let (mut typed, rest) = match (root, chain) {
-            (ast::Expr::Identifier(first), [ast::AccessExpr::Dot(ast::Expr::Identifier(second)), rest @ ..]) => {
-                (compound(&[first.clone(), second.clone()], scope)?, rest)
-            }
+            (
+                ast::Expr::Identifier(first),
+                [ast::AccessExpr::Dot(ast::Expr::Identifier(second)), rest @ ..],
+            ) => (compound(&[first.clone(), second.clone()], scope)?, rest),
             _ => (self.expr(root, scope, ctes)?, chain),
         };
         for access in rest {
@@ -392,6 +399,9 @@ fn compound(parts: &[ast::Ident], scope: &Scope<'_>) -> Bound<Typed> {
         return Err(SqlError::internal("a compound name of one part"));
     };
     if let Some(typed) = scope.column(Some(relation), column)? {
+        return Ok(typed);
+    }
+    if let Some(typed) = scope.system_column(Some(relation), column) {
         return Ok(typed);
     }
     let missing = scope.whole(relation)?.is_none();

@@ -54,7 +54,9 @@ impl Binder<'_> {
             }
             _ => match arithmetic_of(&symbol) {
                 Some(op) => self.arithmetic(op, left, right),
-                None => Err(SqlError::unsupported(format!("the operator {symbol} in a query of the catalogs"))),
+                None => {
+                    Err(SqlError::unsupported(format!("the operator {symbol} in a query of the catalogs")))
+                }
             },
         }
     }
@@ -129,7 +131,14 @@ impl Binder<'_> {
         self.coerce(typed, oid::TEXT)
     }
 
-    fn matches(&self, left: Typed, right: Typed, negated: bool, insensitive: bool, regex: bool) -> Bound<Expr> {
+    fn matches(
+        &self,
+        left: Typed,
+        right: Typed,
+        negated: bool,
+        insensitive: bool,
+        regex: bool,
+    ) -> Bound<Expr> {
         let (left, right) = (self.as_text(left)?, self.as_text(right)?);
         let text = Box::new(left.expr);
         let matched = match regex {
@@ -237,7 +246,10 @@ impl Binder<'_> {
         let bare = folded.trim_start_matches("pg_catalog.").trim_start_matches("information_schema.");
         let plain = if bare == "\"char\"" { bare.to_string() } else { bare.replace('"', "") };
         types::by_name(&plain).ok_or_else(|| {
-            SqlError::new(SqlState::UndefinedObject, format!("type \"{}\" does not exist", text.to_lowercase()))
+            SqlError::new(
+                SqlState::UndefinedObject,
+                format!("type \"{}\" does not exist", text.to_lowercase()),
+            )
         })
     }
 

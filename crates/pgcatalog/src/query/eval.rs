@@ -140,9 +140,7 @@ impl Exec<'_, '_> {
                 value => value.is_null(),
             }),
             Expr::Is(inner, wanted) => Some(self.truth(inner, env)? == Some(*wanted)),
-            Expr::Compare(op, left, right) => {
-                compare(*op, &self.eval(left, env)?, &self.eval(right, env)?)
-            }
+            Expr::Compare(op, left, right) => compare(*op, &self.eval(left, env)?, &self.eval(right, env)?),
             Expr::Distinct(left, right) => Some(self.eval(left, env)? != self.eval(right, env)?),
             Expr::In(left, items) => {
                 let left = self.eval(left, env)?;
@@ -203,7 +201,8 @@ impl Exec<'_, '_> {
                 match (text.as_str(), self.pattern(pattern, false, env)?) {
                     (Some(text), Some(pattern)) => {
                         let found = pattern.captures(text);
-                        let group = found.and_then(|groups| groups.get(1).or(groups.first()).cloned().flatten());
+                        let group =
+                            found.and_then(|groups| groups.get(1).or(groups.first()).cloned().flatten());
                         Value::or_null(group.map(Value::from))
                     }
                     _ => Value::Null,
@@ -213,7 +212,12 @@ impl Exec<'_, '_> {
         })
     }
 
-    fn pattern(&self, pattern: &Pattern, insensitive: bool, env: &Env<'_>) -> Result<Option<Arc<Regex>>, SqlError> {
+    fn pattern(
+        &self,
+        pattern: &Pattern,
+        insensitive: bool,
+        env: &Env<'_>,
+    ) -> Result<Option<Arc<Regex>>, SqlError> {
         match pattern {
             Pattern::Fixed(regex) => Ok(Some(Arc::clone(regex))),
             Pattern::Varying(expr) => match self.eval(expr, env)?.as_str() {
@@ -225,13 +229,15 @@ impl Exec<'_, '_> {
 
     fn composite(&self, expr: &Expr, env: &Env<'_>) -> Evaluated {
         Ok(match expr {
-            Expr::Subscript(array, index) => match (self.eval(array, env)?, self.eval(index, env)?.as_int()) {
-                (Value::Array(array), Some(index)) => {
-                    let at = usize::try_from(index - array.lower).ok();
-                    at.and_then(|at| array.items.get(at)).cloned().unwrap_or(Value::Null)
+            Expr::Subscript(array, index) => {
+                match (self.eval(array, env)?, self.eval(index, env)?.as_int()) {
+                    (Value::Array(array), Some(index)) => {
+                        let at = usize::try_from(index - array.lower).ok();
+                        at.and_then(|at| array.items.get(at)).cloned().unwrap_or(Value::Null)
+                    }
+                    _ => Value::Null,
                 }
-                _ => Value::Null,
-            },
+            }
             Expr::Slice(array, from, to) => {
                 let Value::Array(array) = self.eval(array, env)? else { return Ok(Value::Null) };
                 let bound = |bound: &Option<Box<Expr>>, otherwise: i64| match bound {
@@ -290,7 +296,13 @@ impl Exec<'_, '_> {
 }
 
 /// `left op ANY (items)`, or `ALL`: unknown where a NULL could decide it.
-fn quantified(left: &Value, items: &[Value], op: Comparison, like_negated: Option<bool>, all: bool) -> Option<bool> {
+fn quantified(
+    left: &Value,
+    items: &[Value],
+    op: Comparison,
+    like_negated: Option<bool>,
+    all: bool,
+) -> Option<bool> {
     let mut result = Some(all);
     for item in items {
         let one = match like_negated {

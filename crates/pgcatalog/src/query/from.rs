@@ -110,8 +110,7 @@ impl Parts {
 /// The part to be joined next: one that something is equal to, or else the first that can be.
 fn next(parts: &[Part], seen: u64, open: &[Conjunct]) -> usize {
     let ready = |part: &Part| part.needs & !seen == 0;
-    let equal =
-        |part: &Part| open.iter().any(|conjunct| conjunct.keys(seen, part.slots()).is_some());
+    let equal = |part: &Part| open.iter().any(|conjunct| conjunct.keys(seen, part.slots()).is_some());
     let best = parts.iter().position(|part| ready(part) && equal(part));
     best.or_else(|| parts.iter().position(ready)).unwrap_or(0)
 }
@@ -210,7 +209,10 @@ impl Binder<'_> {
             parts.push(Part { from: tree, range, needs });
         }
         if scope.relations.borrow().len() > 60 {
-            return Err(SqlError::new(SqlState::LimitExceeded, "a query of the catalogs joins at most 60 relations"));
+            return Err(SqlError::new(
+                SqlState::LimitExceeded,
+                "a query of the catalogs joins at most 60 relations",
+            ));
         }
         Ok(Parts(parts))
     }
@@ -264,9 +266,7 @@ impl Binder<'_> {
                 return Ok(conjuncts);
             }
             JoinConstraint::None => return Ok(conjuncts),
-            JoinConstraint::Using(columns) => {
-                columns.iter().map(|column| names::column(column)).collect::<Bound<Vec<_>>>()?
-            }
+            JoinConstraint::Using(columns) => columns.iter().map(names::column).collect::<Bound<Vec<_>>>()?,
             JoinConstraint::Natural => common(scope, left, right),
         };
         for name in shared {
@@ -292,7 +292,9 @@ impl Binder<'_> {
 
     fn factor(&self, factor: &TableFactor, scope: &Scope<'_>, ctes: &Ctes<'_>) -> Bound<From> {
         match factor {
-            TableFactor::Table { name, alias, args: None, .. } => self.table(name, alias.as_ref(), scope, ctes),
+            TableFactor::Table { name, alias, args: None, .. } => {
+                self.table(name, alias.as_ref(), scope, ctes)
+            }
             TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => {
                 let exprs = arguments(&args.args)?;
                 self.function(name, &exprs, *with_ordinality, alias.as_ref(), scope, ctes)
@@ -351,7 +353,8 @@ impl Binder<'_> {
             let columns = table.columns.iter().map(column).collect();
             return self.scan(Source::Table(table), &own, columns, alias, scope);
         }
-        let relation = self.world.relation(&own).filter(|_| matches!(schema.as_deref(), None | Some("public")));
+        let relation =
+            self.world.relation(&own).filter(|_| matches!(schema.as_deref(), None | Some("public")));
         let relation = relation.ok_or_else(|| {
             SqlError::new(SqlState::UndefinedTable, format!("relation \"{name}\" does not exist"))
                 .at(names::position(name))
@@ -410,7 +413,6 @@ impl Binder<'_> {
             Returns::Type(ty) => *ty,
             Returns::Argument(at) => types.get(*at).copied().unwrap_or(oid::TEXT),
             Returns::Element(at) => element(*at),
-            Returns::Array(at) => types.get(*at).and_then(|ty| types::array_of(*ty)).unwrap_or(oid::TEXT_ARRAY),
         };
         let output = |(name, returns): &(&str, Returns)| Output {
             name: (*name).to_string(),
@@ -419,7 +421,8 @@ impl Binder<'_> {
         };
         let mut columns: Vec<Output> = function.columns.iter().map(output).collect();
         if many {
-            let more = (1..args.len()).map(|at| Output { name: name.to_string(), ty: element(at), fields: None });
+            let more =
+                (1..args.len()).map(|at| Output { name: name.to_string(), ty: element(at), fields: None });
             columns.extend(more);
         }
         let declared = |at: usize| function.args.get(at).copied().unwrap_or(crate::functions::ANY);
@@ -443,7 +446,12 @@ impl Binder<'_> {
         }
         let mut relations = scope.relations.borrow_mut();
         let slot = relations.len();
-        relations.push(Visible { name: named, columns, merged: Vec::new() });
+        let oid = match &source {
+            Source::Table(table) => Some(table.oid),
+            Source::User(name, _) => self.world.relation(name).map(crate::world::oid_of),
+            _ => None,
+        };
+        relations.push(Visible { name: named, columns, merged: Vec::new(), oid });
         Ok(From::Scan { slot, source, filter: Vec::new() })
     }
 }
@@ -482,7 +490,10 @@ fn kind(operator: &JoinOperator) -> Bound<(&JoinConstraint, bool, bool)> {
 fn common(scope: &Scope<'_>, left: &Range<usize>, right: &Range<usize>) -> Vec<String> {
     let relations = scope.relations.borrow();
     let names = |range: &Range<usize>| -> Vec<String> {
-        range.clone().flat_map(|slot| relations[slot].columns.iter().map(|column| column.name.clone())).collect()
+        range
+            .clone()
+            .flat_map(|slot| relations[slot].columns.iter().map(|column| column.name.clone()))
+            .collect()
     };
     let right = names(right);
     names(left).into_iter().filter(|name| right.contains(name)).collect()

@@ -125,7 +125,8 @@ impl Exec<'_, '_> {
                     WindowKind::Rank => Value::Int(rank),
                     WindowKind::DenseRank => Value::Int(dense),
                     WindowKind::Aggregate(aggregate) => {
-                        let later = |other: &Vec<Value>| order_keys(&window.order, other, keys) == Ordering::Greater;
+                        let later =
+                            |other: &Vec<Value>| order_keys(&window.order, other, keys) == Ordering::Greater;
                         let frame = members.iter().filter(|(other, _)| !later(other));
                         let frame: Vec<Tuple> = frame.map(|(_, at)| rows[*at].0.clone()).collect();
                         self.aggregate(aggregate, &frame, outer)?

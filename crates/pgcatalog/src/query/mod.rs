@@ -28,11 +28,14 @@ mod bind_call;
 mod bind_expr;
 mod bind_ops;
 mod eval;
+mod fold;
 mod from;
 mod group;
 mod plan;
 mod run;
 mod scope;
+
+pub use fold::fold;
 
 /// A value for a parameter, with its type.
 pub type Parameter = (Datum, Type);
@@ -73,9 +76,10 @@ impl Prepared {
     pub fn new(facts: &dyn Facts, query: &Query, given: &[Option<u32>]) -> Result<Prepared, SqlError> {
         let world = World::new(facts);
         let binder = Binder::new(&world, given.to_vec());
-        let plan = binder.query(query, None, &Ctes { parent: None, entries: Vec::new() })?;
+        let plan = binder.query(query, None, &Ctes { parent: None, outer: None, entries: Vec::new() })?;
         let params = binder.params.borrow().iter().map(|ty| ty.unwrap_or(oid::TEXT)).collect();
-        let columns = plan.columns.iter().map(|column| OutputColumn { name: column.name.clone(), ty: column.ty });
+        let columns =
+            plan.columns.iter().map(|column| OutputColumn { name: column.name.clone(), ty: column.ty });
         let columns = columns.collect();
         Ok(Prepared { plan: Arc::new(plan), params, columns })
     }
@@ -123,7 +127,9 @@ fn datum(context: &Context<'_>, value: &Value, ty: u32) -> Datum {
         (Value::Float(value), Type::Float32 | Type::Float64) => Datum::Float(*value),
         (Value::Int(value), Type::Float32 | Type::Float64) => Datum::Float(*value as f64),
         (Value::Int(value), stored) if stored != Type::Text && stored != Type::Bool => Datum::Int(*value),
-        (Value::Float(value), stored) if stored != Type::Text && stored != Type::Bool => Datum::Int(*value as i64),
+        (Value::Float(value), stored) if stored != Type::Text && stored != Type::Bool => {
+            Datum::Int(*value as i64)
+        }
         (Value::Text(text), stored) if stored != Type::Text => {
             text::input(text, ty).map_or(Datum::Null, |value| datum(context, &value, ty))
         }
@@ -131,12 +137,27 @@ fn datum(context: &Context<'_>, value: &Value, ty: u32) -> Datum {
     }
 }
 
-/// Whether a query is one for this crate: it reads a catalog table, or no table at all and uses what only the catalogs
-/// know, such as a function about the session or a cast to `regclass`.
-pub fn concerns(query: &Query) -> bool {
+/// How far a query is one for this crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concern {
+    /// Not at all.
+    None,
+    /// It reads users' tables, but uses what only the catalogs know, such as a function about the session: see
+    /// [`fold`](crate::fold).
+    Partly,
+    /// It reads a catalog table, or no table at all and uses what only the catalogs know.
+    Wholly,
+}
+
+/// How far a query is one for this crate.
+pub fn concern(query: &Query) -> Concern {
     let mut seen = Seen::default();
     let _ = query.visit(&mut seen);
-    seen.catalog || (seen.special && !seen.other)
+    match (seen.catalog, seen.special, seen.other) {
+        (true, ..) | (_, true, false) => Concern::Wholly,
+        (_, true, true) => Concern::Partly,
+        _ => Concern::None,
+    }
 }
 
 /// What a query names.
@@ -185,19 +206,24 @@ impl Visitor for Seen {
     }
 
     fn pre_visit_expr(&mut self, expr: &AstExpr) -> ControlFlow<()> {
-        self.special |= match expr {
-            AstExpr::Function(function) => {
-                special_function(&function.name) || matches!(function.args, FunctionArguments::Subquery(_))
-            }
-            AstExpr::Identifier(ident) => ident.quote_style.is_none() && names::fold(ident) == "current_schema",
-            AstExpr::Cast { data_type, .. } => special_type(data_type),
-            AstExpr::AnyOp { right, .. } | AstExpr::AllOp { right, .. } => {
-                !matches!(right.as_ref(), AstExpr::Subquery(_))
-            }
-            AstExpr::BinaryOp { op: ast::BinaryOperator::PGCustomBinaryOperator(_), .. } => true,
-            _ => false,
-        };
+        self.special |= special(expr);
         ControlFlow::Continue(())
+    }
+}
+
+/// Whether an expression, its operands aside, is one that only the catalogs know.
+fn special(expr: &AstExpr) -> bool {
+    match expr {
+        AstExpr::Function(function) => {
+            special_function(&function.name) || matches!(function.args, FunctionArguments::Subquery(_))
+        }
+        AstExpr::Identifier(ident) => ident.quote_style.is_none() && names::fold(ident) == "current_schema",
+        AstExpr::Cast { data_type, .. } => special_type(data_type),
+        AstExpr::AnyOp { right, .. } | AstExpr::AllOp { right, .. } => {
+            !matches!(right.as_ref(), AstExpr::Subquery(_))
+        }
+        AstExpr::BinaryOp { op: ast::BinaryOperator::PGCustomBinaryOperator(_), .. } => true,
+        _ => false,
     }
 }
 

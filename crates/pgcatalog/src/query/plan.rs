@@ -15,11 +15,26 @@ use crate::value::Value;
 pub(super) enum Expr {
     Const(Value),
     Param(usize),
-    Column { depth: usize, slot: usize, column: usize },
+    Column {
+        depth: usize,
+        slot: usize,
+        column: usize,
+    },
     /// A relation's row as one value.
-    Whole { depth: usize, slot: usize },
-    Call { eval: Eval, args: Vec<Expr>, strict: bool },
-    Cast { expr: Box<Expr>, from: u32, to: u32 },
+    Whole {
+        depth: usize,
+        slot: usize,
+    },
+    Call {
+        eval: Eval,
+        args: Vec<Expr>,
+        strict: bool,
+    },
+    Cast {
+        expr: Box<Expr>,
+        from: u32,
+        to: u32,
+    },
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
@@ -33,15 +48,36 @@ pub(super) enum Expr {
     /// Arrays: whether one holds the other, or they share an element.
     Contains(Box<Expr>, Box<Expr>),
     Overlaps(Box<Expr>, Box<Expr>),
-    Like { text: Box<Expr>, pattern: Box<Expr>, escape: Option<char>, insensitive: bool },
-    Matches { text: Box<Expr>, pattern: Pattern, insensitive: bool },
+    Like {
+        text: Box<Expr>,
+        pattern: Box<Expr>,
+        escape: Option<char>,
+        insensitive: bool,
+    },
+    Matches {
+        text: Box<Expr>,
+        pattern: Pattern,
+        insensitive: bool,
+    },
     /// `substring(text from pattern)`: the first group, or the match.
-    Extracted { text: Box<Expr>, pattern: Pattern },
-    Case { branches: Vec<(Expr, Expr)>, otherwise: Box<Expr> },
+    Extracted {
+        text: Box<Expr>,
+        pattern: Pattern,
+    },
+    Case {
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Box<Expr>,
+    },
     Coalesce(Vec<Expr>),
     In(Box<Expr>, Vec<Expr>),
     /// `x op ANY (array)` or `ALL`.
-    Quantified { op: Comparison, like: Option<bool>, left: Box<Expr>, array: Box<Expr>, all: bool },
+    Quantified {
+        op: Comparison,
+        like: Option<bool>,
+        left: Box<Expr>,
+        array: Box<Expr>,
+        all: bool,
+    },
     Subscript(Box<Expr>, Box<Expr>),
     Slice(Box<Expr>, Option<Box<Expr>>, Option<Box<Expr>>),
     Field(Box<Expr>, usize),
@@ -51,7 +87,12 @@ pub(super) enum Expr {
     Exists(Arc<Plan>),
     ArrayOf(Arc<Plan>),
     /// `x op ANY (query)`; `IN` is `= ANY`.
-    Among { op: Comparison, left: Box<Expr>, plan: Arc<Plan>, all: bool },
+    Among {
+        op: Comparison,
+        left: Box<Expr>,
+        plan: Arc<Plan>,
+        all: bool,
+    },
     /// Results computed for the row beforehand.
     Aggregate(usize),
     Window(usize),
@@ -113,9 +154,19 @@ pub(super) struct Plan {
 pub(super) enum Body {
     Select(Box<Select>),
     Values(Vec<Vec<Expr>>),
-    Set { op: SetOperation, all: bool, left: Arc<Plan>, right: Arc<Plan> },
+    Set {
+        op: SetOperation,
+        all: bool,
+        left: Arc<Plan>,
+        right: Arc<Plan>,
+    },
     /// `WITH RECURSIVE`: the first rows, and how the next follow from the last.
-    Recursive { working: usize, first: Arc<Plan>, next: Arc<Plan>, all: bool },
+    Recursive {
+        working: usize,
+        first: Arc<Plan>,
+        next: Arc<Plan>,
+        all: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -48,7 +48,10 @@ impl<'c, 'w> Exec<'c, 'w> {
 
     pub(super) fn param(&self, index: usize) -> Run<Value> {
         self.params.get(index).cloned().ok_or_else(|| {
-            SqlError::new(SqlState::UndefinedParameter, format!("there is no value for the parameter ${}", index + 1))
+            SqlError::new(
+                SqlState::UndefinedParameter,
+                format!("there is no value for the parameter ${}", index + 1),
+            )
         })
     }
 
@@ -74,7 +77,9 @@ impl<'c, 'w> Exec<'c, 'w> {
                     Body::Set { op, all, left, right } => {
                         set_operation(*op, *all, &self.rows(left, outer)?, &self.rows(right, outer)?)
                     }
-                    Body::Recursive { working, first, next, all } => self.recursive(*working, first, next, *all)?,
+                    Body::Recursive { working, first, next, all } => {
+                        self.recursive(*working, [first, next], *all, outer)?
+                    }
                     Body::Select(_) => Vec::new(),
                 };
                 let keys = |row: &Row| {
@@ -104,16 +109,22 @@ impl<'c, 'w> Exec<'c, 'w> {
         rows.iter().map(|row| self.all(row, &env).map(Row::from)).collect()
     }
 
-    fn recursive(&self, working: usize, first: &Plan, next: &Plan, all: bool) -> Run<Vec<Row>> {
+    fn recursive(
+        &self,
+        working: usize,
+        [first, next]: [&Plan; 2],
+        all: bool,
+        outer: Option<&Env<'_>>,
+    ) -> Run<Vec<Row>> {
         let mut seen = HashSet::new();
         let mut unique = |rows: &[Row]| -> Vec<Row> {
             rows.iter().filter(|row| all || seen.insert(Row::clone(row))).cloned().collect()
         };
-        let mut round = unique(&self.rows(first, None)?);
+        let mut round = unique(&self.rows(first, outer)?);
         let mut result = round.clone();
         while !round.is_empty() {
             self.working.borrow_mut().insert(working, Arc::new(round));
-            round = unique(&self.rows(next, None)?);
+            round = unique(&self.rows(next, outer)?);
             result.extend(round.iter().cloned());
             enough(result.len())?;
         }

@@ -14,6 +14,8 @@ pub(super) struct Visible {
     pub(super) columns: Vec<Output>,
     /// Columns that `USING` has merged into those of an earlier relation.
     pub(super) merged: Vec<String>,
+    /// The relation's OID, if it is a table: its rows have system columns.
+    pub(super) oid: Option<u32>,
 }
 
 /// One query's names, and what it computes besides its expressions.
@@ -87,6 +89,24 @@ impl<'s> Scope<'s> {
         }))
     }
 
+    /// A column that every table has without showing it: the same for all of its rows here.
+    pub(super) fn system_column(&self, relation: Option<&str>, name: &str) -> Option<Typed> {
+        let number = |number: u32| Expr::Const(crate::value::Value::oid(number));
+        let relations = self.relations.borrow();
+        let mut tables = relations.iter().filter(|visible| relation.is_none_or(|name| name == visible.name));
+        let oid = match tables.find_map(|visible| visible.oid) {
+            Some(oid) => oid,
+            None => return self.parent?.system_column(relation, name),
+        };
+        match name {
+            "tableoid" => Some(Typed::new(number(oid), crate::oid::OID)),
+            "xmin" => Some(Typed::new(number(1), crate::oid::XID)),
+            "xmax" => Some(Typed::new(number(0), crate::oid::XID)),
+            "cmin" | "cmax" => Some(Typed::new(number(0), crate::oid::CID)),
+            _ => None,
+        }
+    }
+
     /// The relation of a name, for its row as a whole.
     pub(super) fn whole(&self, name: &str) -> Result<Option<Typed>, SqlError> {
         let mut found = None;
@@ -127,6 +147,21 @@ impl<'s> Scope<'s> {
         scope.slots.set(scope.slots.get() | 1 << slot.min(63));
     }
 
+    /// What `bind` gives while nothing between here and `outer` can be named.
+    pub(super) fn hiding<T>(&self, outer: Option<&Scope<'_>>, bind: impl FnOnce() -> T) -> T {
+        let address = |scope: &Scope<'_>| std::ptr::from_ref(scope).addr();
+        let end = outer.map(address);
+        let mut hidden = Vec::new();
+        let mut scope = Some(self);
+        while let Some(here) = scope.filter(|here| Some(address(here)) != end) {
+            hidden.push((here, here.visible.replace(false)));
+            scope = here.parent;
+        }
+        let bound = bind();
+        hidden.into_iter().for_each(|(scope, visible)| scope.visible.set(visible));
+        bound
+    }
+
     /// Writes down that what stands here changes from run to run of the query.
     pub(super) fn escape_all(&self) {
         let mut scope = Some(self);
@@ -137,10 +172,7 @@ impl<'s> Scope<'s> {
     }
 
     /// What `bind` gives, and the slots of this query that it names.
-    pub(super) fn noting<T>(
-        &self,
-        bind: impl FnOnce() -> Result<T, SqlError>,
-    ) -> Result<(T, u64), SqlError> {
+    pub(super) fn noting<T>(&self, bind: impl FnOnce() -> Result<T, SqlError>) -> Result<(T, u64), SqlError> {
         let before = self.slots.replace(0);
         let bound = bind();
         let named = self.slots.replace(before);
@@ -152,6 +184,8 @@ impl<'s> Scope<'s> {
 /// The queries of a WITH, and those of the WITHs around it.
 pub(super) struct Ctes<'c> {
     pub(super) parent: Option<&'c Ctes<'c>>,
+    /// The scope around the query that the WITH belongs to.
+    pub(super) outer: Option<&'c Scope<'c>>,
     pub(super) entries: Vec<Cte<'c>>,
 }
 
@@ -167,7 +201,10 @@ pub(super) struct Cte<'c> {
 pub(super) enum CteState {
     Unbound,
     /// Being bound: a reference to it is one to the rows of the last round.
-    Working { id: usize, columns: Vec<Output> },
+    Working {
+        id: usize,
+        columns: Vec<Output>,
+    },
     Bound(Arc<Plan>),
 }
 

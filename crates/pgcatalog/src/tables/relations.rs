@@ -151,6 +151,14 @@ struct Attribute<'a> {
 }
 
 impl Attribute<'_> {
+    /// Text in the catalogs is compared by its bytes by definition, elsewhere because the default says so.
+    fn collation(&self, of_type: u32) -> u32 {
+        const DEFAULT: u32 = 100;
+        const BYTES: u32 = 950;
+        let catalog = self.relation < oid::FIRST_USER;
+        if catalog && of_type == DEFAULT { BYTES } else { of_type }
+    }
+
     fn push(&self, rows: &mut Rows) {
         let info = info(self.ty);
         let letter = |letter: Option<&'static str>| letter.unwrap_or("i").into();
@@ -170,7 +178,7 @@ impl Attribute<'_> {
             ("attnotnull", self.required.into()),
             ("atthasdef", self.default.into()),
             ("attislocal", true.into()),
-            ("attcollation", Value::oid(info.map_or(0, |info| info.collation))),
+            ("attcollation", Value::oid(self.collation(info.map_or(0, |info| info.collation)))),
         ]);
     }
 }
