@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use pgcatalog::Concern;
 use sql::Prepared as PreparedQuery;
 use sql::sqlparser::ast::Query;
 use sql::statement::{
@@ -28,7 +29,7 @@ use crate::subscribe::{Feed, Start};
 use crate::sync::lock;
 use crate::transaction::Work;
 use crate::version::Compiled;
-use crate::{check, copy, create_as, scram, subscribe};
+use crate::{check, copy, create_as, facts, scram, subscribe};
 
 /// What `SHOW TABLES` means.
 const SHOW_TABLES: &str = "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name";
@@ -57,6 +58,8 @@ struct Plan {
 enum PlanKind {
     /// A read by key.
     Point(Box<PointQuery>),
+    /// A query over the PostgreSQL catalogs.
+    Catalog(Box<pgcatalog::Prepared>),
     /// Any other query.
     Query(Box<PreparedQuery>),
     /// A writing statement.
@@ -210,15 +213,16 @@ impl Prepared {
         let snapshot = self.snapshot(core, work)?;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
         let planner = &core.engine().planner;
+        let facts = || facts::SnapshotFacts::new(&snapshot, planner, core.facts(), core.cancel());
         let plan = self.query_plan(core, &snapshot, query)?;
         match &plan.kind {
             PlanKind::Point(point) => {
                 let batch = point.fetch(as_dyn.as_ref(), &borrowed(params), clock::now_micros())?;
                 Ok(QueryResult { schema: batch.schema(), batches: vec![batch] })
             }
+            PlanKind::Catalog(prepared) => facts::run(core, &facts(), prepared, &owned(params)),
             PlanKind::Query(prepared) => {
-                let params: Vec<(Datum, Type)> =
-                    params.iter().map(|value| (value.datum.clone(), value.ty)).collect();
+                let params = owned(params);
                 let rows = planner.run(prepared, &as_dyn, &params, core.cancel())?;
                 Ok(QueryResult { schema: rows.schema, batches: rows.batches })
             }
@@ -277,13 +281,27 @@ impl Prepared {
     fn query_plan(&self, core: &Core, snapshot: &Arc<Snapshot>, query: &Query) -> Result<Arc<Plan>> {
         let planner = &core.engine().planner;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(snapshot);
-        self.plan(snapshot, || {
+        let given = lock(&self.given).clone();
+        let facts = || facts::SnapshotFacts::new(snapshot, planner, core.facts(), core.cancel());
+        let make = |query: &Query| {
             if let Some(point) = PointQuery::recognise(planner, as_dyn.as_ref(), query) {
                 return Ok(PlanKind::Point(Box::new(point)));
             }
-            let given = lock(&self.given).clone();
             Ok(PlanKind::Query(Box::new(planner.prepare(&as_dyn, query, &given)?)))
-        })
+        };
+        match pgcatalog::concern(query) {
+            Concern::None => self.plan(snapshot, || make(query)),
+            Concern::Wholly => self.plan(snapshot, || {
+                let prepared = facts::prepare(&facts(), query, &given)?;
+                Ok(PlanKind::Catalog(Box::new(prepared)))
+            }),
+            // What it asks of the session may be something else the next time.
+            Concern::Partly => {
+                let compiled = Arc::clone(&snapshot.version().compiled);
+                let kind = make(&pgcatalog::fold(&facts(), query)?)?;
+                Ok(Arc::new(Plan { compiled, kind }))
+            }
+        }
     }
 
     fn change_plan(&self, core: &Core, snapshot: &Arc<Snapshot>) -> Result<Arc<Plan>> {
@@ -311,16 +329,26 @@ impl Prepared {
                 self.change_plan(core, &snapshot)?.description(given)
             }),
             Statement::ShowTables => {
-                let text = |name: &str| Column { name: name.to_string(), ty: Type::Text, max_len: None };
+                let text = |name: &str| Column {
+                    name: name.to_string(),
+                    ty: Type::Text,
+                    max_len: None,
+                    pg_type: None,
+                };
                 Ok(Description::of_columns(vec![text("name"), text("kind")]))
             }
             Statement::Explain(_) => {
-                let plan = Column { name: PLAN.to_string(), ty: Type::Text, max_len: None };
+                let plan = Column { name: PLAN.to_string(), ty: Type::Text, max_len: None, pg_type: None };
                 Ok(Description::of_columns(vec![plan]))
             }
             Statement::Check { view } => core.read(|work| {
                 let mut columns = columns(&types::arrow_schema(&work.relation(view)?.def.columns))?;
-                columns.push(Column { name: "weight".to_string(), ty: Type::Int64, max_len: None });
+                columns.push(Column {
+                    name: "weight".to_string(),
+                    ty: Type::Int64,
+                    max_len: None,
+                    pg_type: None,
+                });
                 Ok(Description::of_columns(columns))
             }),
             _ => Ok(Description::default()),
@@ -452,9 +480,15 @@ fn width(work: &Work, table: &str, columns: &[String]) -> Result<usize> {
 impl Plan {
     /// What the statement takes and answers.
     fn description(&self, given: &[Option<Type>]) -> Result<Description> {
-        let (inferred, columns) = match &self.kind {
+        let params: Vec<Option<Type>>;
+        let (inferred, columns): (&[Option<Type>], _) = match &self.kind {
             PlanKind::Point(point) => (point.parameters(), Some(columns(point.schema())?)),
             PlanKind::Query(query) => (query.params(), Some(columns(query.schema())?)),
+            PlanKind::Catalog(catalog) => {
+                let ty = |oid: &u32| Some(pgcatalog::storage_type(*oid));
+                params = catalog.params().iter().map(ty).collect();
+                (&params, Some(catalog.columns().iter().map(catalog_column).collect()))
+            }
             PlanKind::Change(dml) => {
                 let returning = dml.returning().map(|schema| columns(&schema));
                 (dml.parameters(), returning.transpose()?)
@@ -467,9 +501,19 @@ impl Plan {
     }
 }
 
+fn catalog_column(column: &pgcatalog::OutputColumn) -> Column {
+    let (name, ty) = (column.name.clone(), pgcatalog::storage_type(column.ty));
+    Column { name, ty, max_len: None, pg_type: Some(column.ty) }
+}
+
 fn columns(schema: &Schema) -> Result<Vec<Column>> {
-    let column = |def: sql::ColumnDef| Column { name: def.name, ty: def.ty.ty, max_len: def.max_len };
+    let column =
+        |def: sql::ColumnDef| Column { name: def.name, ty: def.ty.ty, max_len: def.max_len, pg_type: None };
     Ok(types::column_defs(schema)?.into_iter().map(column).collect())
+}
+
+fn owned(params: &[Value]) -> Vec<(Datum, Type)> {
+    params.iter().map(|value| (value.datum.clone(), value.ty)).collect()
 }
 
 fn borrowed(params: &[Value]) -> Vec<(&Datum, Type)> {

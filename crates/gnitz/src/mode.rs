@@ -22,6 +22,7 @@ pub(crate) struct Core {
     cancel: Arc<AtomicBool>,
     copied_bytes: Arc<AtomicU64>,
     notices: Mutex<Vec<Notice>>,
+    facts: Mutex<Arc<pgcatalog::Session>>,
     mode: Mutex<Mode>,
     role: Arc<str>,
 }
@@ -50,9 +51,27 @@ pub enum Status {
 impl Core {
     /// A session without a transaction.
     pub(crate) fn new(handle: Arc<Handle>, role: Arc<str>) -> Core {
-        let mode = Mutex::new(Mode::Auto);
-        let notices = Mutex::default();
-        Core { handle, cancel: Arc::default(), copied_bytes: Arc::default(), notices, mode, role }
+        let (user, session_user) = (role.to_string(), role.to_string());
+        let facts = pgcatalog::Session { user, session_user, ..pgcatalog::Session::default() };
+        Core {
+            handle,
+            cancel: Arc::default(),
+            copied_bytes: Arc::default(),
+            notices: Mutex::default(),
+            facts: Mutex::new(Arc::new(facts)),
+            mode: Mutex::new(Mode::Auto),
+            role,
+        }
+    }
+
+    /// What the catalogs say of the session.
+    pub(crate) fn facts(&self) -> Arc<pgcatalog::Session> {
+        Arc::clone(&lock(&self.facts))
+    }
+
+    /// Has the catalogs say something else of the session.
+    pub(crate) fn set_facts(&self, facts: pgcatalog::Session) {
+        *lock(&self.facts) = Arc::new(facts);
     }
 
     /// The engine below.

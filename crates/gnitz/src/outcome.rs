@@ -10,6 +10,10 @@ use zset::{Datum, Type};
 
 use crate::error::Result;
 
+/// The metadata key under which a column's field says its PostgreSQL type, as the type's OID, where that is not the
+/// one that follows from its Arrow type: `oid`, `name`, `"char"`, arrays (whose values are text, `{…}`).
+pub const PG_TYPE: &str = "pg_type";
+
 /// The answer of one statement.
 #[derive(Clone, Debug)]
 pub enum Outcome {
@@ -48,6 +52,12 @@ impl QueryResult {
     pub fn types(&self) -> Result<Vec<Type>> {
         let known = self.schema.fields().iter().map(|field| types::from_arrow_or_refuse(field.data_type()));
         Ok(known.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The OIDs of the columns' PostgreSQL types, where the catalogs say them ([`PG_TYPE`]).
+    pub fn pg_types(&self) -> Vec<Option<u32>> {
+        let fields = self.schema.fields().iter();
+        fields.map(|field| field.metadata().get(PG_TYPE).and_then(|oid| oid.parse().ok())).collect()
     }
 
     /// The rows as single values, in the representation of their types: for few rows; many are better read from
@@ -118,6 +128,8 @@ pub struct Column {
     pub ty: Type,
     /// The `n` of `VARCHAR(n)` or `CHAR(n)`, where that is known.
     pub max_len: Option<u32>,
+    /// The OID of its PostgreSQL type, where that does not follow from its type: see [`PG_TYPE`].
+    pub pg_type: Option<u32>,
 }
 
 /// How the rows of a `COPY` are laid out in its stream.

@@ -105,6 +105,17 @@ impl Session {
         self.core.take_notices()
     }
 
+    /// What the catalogs say of this session: who it is, what database it is in, its settings.
+    pub fn facts(&self) -> Arc<pgcatalog::Session> {
+        self.core.facts()
+    }
+
+    /// Says who this session is, for `current_user`, `pg_stat_activity`, `current_setting` and the like. It gives no
+    /// rights and takes none.
+    pub fn set_facts(&self, facts: pgcatalog::Session) {
+        self.core.set_facts(facts);
+    }
+
     /// The bulk path into a table.
     pub fn appender(&self, table: &str) -> Result<Appender> {
         let gathered = execute::gather(&self.core, table, &[])?;

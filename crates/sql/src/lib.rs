@@ -11,6 +11,7 @@ pub mod catalog;
 mod checked;
 mod constructs;
 pub mod ddl;
+mod dialect;
 pub mod dml;
 pub mod error;
 mod evaluate;

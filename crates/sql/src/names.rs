@@ -1,5 +1,5 @@
 //! Names as SQL means them: an identifier is folded to lower case unless it is quoted, and a relation
-//! is named by one identifier, with `public.` allowed before it because clients write it.
+//! is named by one identifier, with `public.` and a database's name allowed before it because clients write them.
 
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
@@ -23,7 +23,15 @@ pub fn relation(name: &ObjectName) -> Result<String, SqlError> {
     let parts = parts(name)?;
     match parts.as_slice() {
         [one] => Ok(fold(one)),
-        [schema, one] if fold(schema) == "public" => Ok(fold(one)),
+        // A database's name may stand before the schema: there is one database to be in.
+        [schema, one] | [_, schema, one] if fold(schema) == "public" => Ok(fold(one)),
+        [schema, _] | [_, schema, _]
+            if matches!(fold(schema).as_str(), "pg_catalog" | "information_schema") =>
+        {
+            Err(SqlError::unsupported(format!("changing or defining {name}"))
+                .at(position(name))
+                .with_hint("the tables of pg_catalog and information_schema can only be queried"))
+        }
         _ => Err(SqlError::unsupported(format!("the qualified name {name}"))
             .at(position(name))
             .with_hint("there is one schema, \"public\": write the name alone")),
@@ -75,6 +83,8 @@ mod tests {
         assert_eq!(fold(&quoted("AbC")), "AbC");
         let public = ObjectName::from(vec![Ident::new("Public"), Ident::new("T")]);
         assert_eq!(relation(&public), Ok("t".to_string()));
+        let whole = ["db", "public", "T"].map(Ident::new).to_vec();
+        assert_eq!(relation(&ObjectName::from(whole)), Ok("t".to_string()));
         let other = ObjectName::from(vec![Ident::new("s"), Ident::new("t")]);
         assert_eq!(relation(&other).map_err(|e| e.sqlstate()), Err("0A000"));
     }

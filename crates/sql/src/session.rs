@@ -29,7 +29,7 @@ use crate::rules::CheckedArithmetic;
 use crate::settle::{Modulo, SettleTypes, TimeArithmetic};
 use crate::table::Relation;
 use crate::types::to_arrow;
-use crate::{extremes, sqltype, sums};
+use crate::{dialect, extremes, sqltype, sums};
 
 /// Rules that do a view harm. Turning a key join into a semi join costs state; limits have no place in a view;
 /// common subexpressions are shared when expressions are compiled; the leaf rules only shuffle projections;
@@ -116,6 +116,7 @@ impl Session {
         params: Vec<Option<FieldRef>>,
     ) -> Result<LogicalPlan, SqlError> {
         let mut query = query.clone();
+        dialect::translate(&mut query);
         repair(&mut query);
         tell_apart(&mut query.body);
         let plan = |query: ast::Query| {
@@ -197,7 +198,7 @@ impl ContextProvider for Names<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         let undefined =
             || SqlError::new(SqlState::UndefinedTable, format!("relation \"{}\" does not exist", name));
-        if name.catalog().is_some() || name.schema().is_some_and(|schema| schema != "public") {
+        if name.schema().is_some_and(|schema| schema != "public") {
             return Err(undefined().into());
         }
         let def = self.snapshot.table(name.table()).ok_or_else(undefined)?;

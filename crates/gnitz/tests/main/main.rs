@@ -1,6 +1,7 @@
 //! The engine from the outside: SQL through sessions, and what must hold whoever else is at work.
 
 mod bulk;
+mod catalogs;
 mod concurrent;
 mod definitions;
 mod errors;

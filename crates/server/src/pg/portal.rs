@@ -30,8 +30,11 @@ impl Answer {
         let failed = |error: gnitz::Error| Report::of(&error, "");
         let types = result.types().map_err(failed)?;
         let names = result.schema.fields().iter().map(|field| field.name().clone());
-        let columns: Vec<Column> =
-            names.zip(types).map(|(name, ty)| Column { name, ty, max_len: None }).collect();
+        let columns: Vec<Column> = names
+            .zip(types)
+            .zip(result.pg_types())
+            .map(|((name, ty), pg_type)| Column { name, ty, max_len: None, pg_type })
+            .collect();
         let columns = match described {
             None => columns,
             Some(told)

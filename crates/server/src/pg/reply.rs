@@ -125,11 +125,12 @@ impl Replies {
     }
 
     /// A row of an answer.
-    pub(crate) fn row(&mut self, cells: &Cells, row: usize, formats: &Formats) {
+    pub(crate) fn row(&mut self, columns: &[Column], (cells, row): (&Cells, usize), formats: &Formats) {
         self.frame(b'D', |out| {
             out.extend_from_slice(&(cells.columns() as u16).to_be_bytes());
-            for column in 0..cells.columns() {
-                value::write(cells.get(column, row), formats.get(column), cells.ty(column), out);
+            for at in 0..cells.columns() {
+                let foreign = columns.get(at).and_then(|column| column.pg_type);
+                value::write(cells.get(at, row), formats.get(at), (cells.ty(at), foreign), out);
             }
         });
     }
@@ -152,7 +153,7 @@ impl Replies {
 
 /// A column of text, for what the server answers itself.
 pub(crate) fn text_column(name: &str) -> Column {
-    Column { name: name.to_string(), ty: Type::Text, max_len: None }
+    Column { name: name.to_string(), ty: Type::Text, max_len: None, pg_type: None }
 }
 
 /// A text that ends in a zero byte; one within it ends it.

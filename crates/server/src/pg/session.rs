@@ -515,8 +515,7 @@ impl Client {
         formats: &Formats,
     ) -> io::Result<()> {
         for row in rows {
-            let (cells, row) = answer.locate(row);
-            self.io.out.row(cells, row, formats);
+            self.io.out.row(&answer.columns, answer.locate(row), formats);
             self.io.relieve().await?;
         }
         Ok(())

@@ -83,6 +83,13 @@ async fn begin(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> io:
         return refuse(&mut io, &report).await;
     };
     let slot = Slot::new(backend, Arc::clone(shared));
+    let address = |address: SocketAddr| (address.ip().to_string(), address.port());
+    session.set_facts(gnitz::SessionFacts {
+        database: startup.parameters.get("database").unwrap_or(&session.facts().user).clone(),
+        pid: slot.pid,
+        client: Some(address(peer)),
+        ..gnitz::SessionFacts::clone(&session.facts())
+    });
     let settings = settings(shared, &startup);
     io.out.authentication(0, &[]);
     settings.told().for_each(|(name, value)| io.out.parameter_status(name, value));

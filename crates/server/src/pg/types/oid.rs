@@ -44,6 +44,10 @@ pub(crate) fn of(ty: Type) -> u32 {
 
 /// What a row's description says of a column.
 pub(crate) fn of_column(column: &Column) -> TypeInfo {
+    if let Some(oid) = column.pg_type {
+        let size = if oid == 26 { 4 } else { column.ty.width().map_or(-1, |width| width as i16) };
+        return TypeInfo { oid, size, modifier: -1 };
+    }
     let plain = |size| TypeInfo { oid: of(column.ty), size, modifier: -1 };
     match (column.ty, column.max_len) {
         (Type::Text, Some(length)) => {
@@ -125,10 +129,14 @@ mod tests {
         for ty in [Type::Bool, Type::Int16, Type::Text, Type::Bytes, Type::TimestampTz, Type::Interval] {
             assert_eq!(given(of(ty)), Given::Known(ty));
         }
-        let decimal =
-            Column { name: "d".into(), ty: Type::Decimal { precision: 12, scale: 2 }, max_len: None };
+        let decimal = Column {
+            name: "d".into(),
+            ty: Type::Decimal { precision: 12, scale: 2 },
+            max_len: None,
+            pg_type: None,
+        };
         assert_eq!(of_column(&decimal), TypeInfo { oid: NUMERIC, size: -1, modifier: (12 << 16 | 2) + 4 });
-        let short = Column { name: "t".into(), ty: Type::Text, max_len: Some(10) };
+        let short = Column { name: "t".into(), ty: Type::Text, max_len: Some(10), pg_type: None };
         assert_eq!(of_column(&short), TypeInfo { oid: VARCHAR, size: -1, modifier: 14 });
         assert_eq!(by_name("VARCHAR(3)"), Some(Given::Known(Type::Text)));
         assert_eq!(by_name("nonsense"), None);

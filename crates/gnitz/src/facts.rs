@@ -1,0 +1,243 @@
+//! What the PostgreSQL catalogs are computed from: one snapshot and one session, as `pgcatalog` wants to see them.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use arrow::datatypes::{Field, Schema};
+use pgcatalog::{Answer, Facts, Relation, RelationKind, Session};
+use sql::sqlparser::ast::Query;
+use sql::statement::{Privileges, Statement, parse_one};
+use sql::{Planner, TableKind, names, types};
+use zset::{CollectionId, Type, Vector};
+
+use crate::clock;
+use crate::error::Result;
+use crate::mode::Core;
+use crate::outcome::{PG_TYPE, QueryResult};
+use crate::relation;
+use crate::role::{FIRST, Object, Role};
+use crate::snapshot::Snapshot;
+use crate::sync::lock;
+
+/// When this process first spoke of itself: the nearest thing to a server's start.
+static STARTED: LazyLock<i64> = LazyLock::new(clock::now_micros);
+
+/// A table larger than this is not read beside the catalogs: their queries keep all rows in memory.
+const MOST_ROWS: i64 = 100_000;
+
+/// The facts for one statement.
+pub(crate) struct SnapshotFacts {
+    snapshot: Arc<Snapshot>,
+    planner: Arc<Planner>,
+    session: Arc<Session>,
+    cancel: Arc<AtomicBool>,
+    now: i64,
+    /// Settings that the statement has changed.
+    changes: Mutex<Vec<(String, String)>>,
+}
+
+impl SnapshotFacts {
+    pub(crate) fn new(
+        snapshot: &Arc<Snapshot>,
+        planner: &Arc<Planner>,
+        session: Arc<Session>,
+        cancel: &Arc<AtomicBool>,
+    ) -> SnapshotFacts {
+        LazyLock::force(&STARTED);
+        let (snapshot, planner, cancel) = (Arc::clone(snapshot), Arc::clone(planner), Arc::clone(cancel));
+        SnapshotFacts {
+            snapshot,
+            planner,
+            session,
+            cancel,
+            now: clock::now_micros(),
+            changes: Mutex::default(),
+        }
+    }
+
+    /// The session as the statement leaves it, if it changed a setting.
+    pub(crate) fn changed(&self) -> Option<Session> {
+        let changes = std::mem::take(&mut *lock(&self.changes));
+        if changes.is_empty() {
+            return None;
+        }
+        let mut session = Session::clone(&self.session);
+        for (name, value) in changes {
+            if name.eq_ignore_ascii_case("search_path") {
+                let schemas = value.split(',').map(|schema| schema.trim().trim_matches('"'));
+                session.search_path = schemas.filter(|s| !s.is_empty()).map(str::to_string).collect();
+                continue;
+            }
+            session.settings.retain(|own| !own.name.eq_ignore_ascii_case(&name));
+            session.settings.push(pgcatalog::Setting { name, value });
+        }
+        Some(session)
+    }
+
+    fn relation(&self, relation: &relation::Relation) -> Relation {
+        let def = &relation.def;
+        let (rows, bytes) = self.snapshot.version().size_of(def.id);
+        let column = |column: &sql::ColumnDef| pgcatalog::Column {
+            name: column.name.clone(),
+            ty: column.ty.ty,
+            max_len: column.max_len,
+            nullable: column.ty.nullable,
+            default: column.default.clone(),
+        };
+        Relation {
+            id: def.id.0,
+            name: def.name.clone(),
+            kind: match def.kind {
+                TableKind::Table => RelationKind::Table,
+                TableKind::View => RelationKind::View,
+                TableKind::System => RelationKind::System,
+            },
+            columns: def.columns.iter().map(column).collect(),
+            primary_key: def.primary_key.clone(),
+            query: relation.view.as_ref().map(|view| view.query.clone()),
+            reads: relation.view.iter().flat_map(|view| &view.sources).map(|source| source.0).collect(),
+            owner: Some(relation.owner.clone()).filter(|owner| owner != FIRST),
+            rows,
+            bytes,
+        }
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<Vec<Option<Arc<str>>>>> {
+        let Statement::Query(query) = parse_one(&format!("SELECT * FROM {}", names::quoted(name)))? else {
+            return Ok(Vec::new());
+        };
+        let snapshot: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&self.snapshot);
+        let rows = self.planner.query(&snapshot, &query, &[], &self.cancel)?;
+        let result = QueryResult { schema: rows.schema, batches: rows.batches };
+        let types = result.types()?;
+        let text = |(datum, ty): (zset::Datum, &zset::Type)| {
+            (!datum.is_null()).then(|| Arc::from(datum.display(*ty).to_string()))
+        };
+        Ok(result.rows()?.into_iter().map(|row| row.into_iter().zip(&types).map(text).collect()).collect())
+    }
+}
+
+impl Facts for SnapshotFacts {
+    fn relations(&self) -> Vec<Relation> {
+        let catalog = &self.snapshot.version().compiled.catalog;
+        catalog.relations().map(|relation| self.relation(relation)).collect()
+    }
+
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn now(&self) -> i64 {
+        self.now
+    }
+
+    fn started(&self) -> i64 {
+        *STARTED
+    }
+
+    fn epoch(&self) -> i64 {
+        i64::try_from(self.snapshot.version().state.epoch).unwrap_or(i64::MAX)
+    }
+
+    fn roles(&self) -> Vec<pgcatalog::Role> {
+        let roles = &self.snapshot.version().compiled.catalog.roles;
+        let role = |(name, role): (&str, &Role)| pgcatalog::Role {
+            oid: role_number(name),
+            name: name.to_string(),
+            superuser: role.superuser,
+            login: role.login,
+            create_role: role.create_role,
+            create_database: role.superuser,
+            member_of: role.member_of.iter().map(|group| role_number(group)).collect(),
+        };
+        let mut all: Vec<pgcatalog::Role> = roles.iter().map(role).collect();
+        // The first is the owner of the database.
+        all.sort_by_key(|role| role.name != FIRST);
+        all
+    }
+
+    fn has_privilege(&self, role: &str, relation: &Relation, privilege: &str) -> bool {
+        if relation.kind == RelationKind::System {
+            return privilege == "SELECT";
+        }
+        let roles = &self.snapshot.version().compiled.catalog.roles;
+        let owner = relation.owner.as_deref().unwrap_or(FIRST);
+        let held = roles.held(role, Object::Relation(CollectionId(relation.id)), owner);
+        Privileges::named(privilege).is_some_and(|asked| held.covers(asked))
+    }
+
+    fn access_list(&self, relation: &Relation) -> Option<Vec<String>> {
+        let object = Object::Relation(CollectionId(relation.id));
+        let roles = &self.snapshot.version().compiled.catalog.roles;
+        let owner = relation.owner.as_deref().unwrap_or(FIRST);
+        let entry = |role: &str, letters: String| format!("{role}={letters}/{owner}");
+        let given = roles.rights().filter(|(of, ..)| *of == object);
+        let mut list: Vec<String> =
+            given.map(|(_, role, rights)| entry(role.unwrap_or_default(), rights.letters())).collect();
+        if list.is_empty() {
+            return None;
+        }
+        list.insert(0, entry(owner, Privileges::ALL_OF_RELATION.letters()));
+        Some(list)
+    }
+
+    fn set(&self, name: &str, value: &str) {
+        lock(&self.changes).push((name.to_string(), value.to_string()));
+    }
+
+    fn rows(&self, relation: &Relation) -> Option<Vec<Vec<Option<Arc<str>>>>> {
+        self.read(&relation.name).ok().filter(|_| relation.rows <= MOST_ROWS)
+    }
+}
+
+/// A role's number, the same as long as it has its name: a hash of it (FNV-1a) above the numbers of relations.
+fn role_number(name: &str) -> u32 {
+    if name == FIRST {
+        return pgcatalog::BOOTSTRAP_ROLE;
+    }
+    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    0x8000_0000 | name.bytes().fold(0x811c_9dc5, step)
+}
+
+/// Runs a query over the catalogs. Settings that it changes hold for the session from then on.
+pub(crate) fn run(
+    core: &Core,
+    facts: &SnapshotFacts,
+    prepared: &pgcatalog::Prepared,
+    params: &[sql::Parameter],
+) -> Result<QueryResult> {
+    let answer = prepared.run(facts, params)?;
+    facts.changed().into_iter().for_each(|session| core.set_facts(session));
+    result(&answer)
+}
+
+/// Binds a query over the catalogs.
+pub(crate) fn prepare(
+    facts: &SnapshotFacts,
+    query: &Query,
+    given: &[Option<Type>],
+) -> Result<pgcatalog::Prepared> {
+    let given: Vec<Option<u32>> =
+        given.iter().map(|ty| ty.map(|ty| pgcatalog::pg_type_of(ty, None).0)).collect();
+    Ok(pgcatalog::Prepared::new(facts, query, &given)?)
+}
+
+/// An answer of the catalogs as Arrow has it. Each column says its PostgreSQL type.
+fn result(answer: &Answer) -> Result<QueryResult> {
+    let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+    for (at, column) in answer.columns.iter().enumerate() {
+        let ty = pgcatalog::storage_type(column.ty);
+        let mut vector = Vector::with_capacity(ty.lane(), answer.rows.len());
+        answer.rows.iter().for_each(|row| vector.push_datum(&row[at]));
+        let metadata = [(PG_TYPE.to_string(), column.ty.to_string())].into();
+        fields.push(Field::new(&column.name, types::to_arrow(ty), true).with_metadata(metadata));
+        arrays.push(types::to_array(vector, ty)?);
+    }
+    let schema = Arc::new(Schema::new(fields));
+    let batch = types::record_batch(&schema, arrays, answer.rows.len())?;
+    Ok(QueryResult { schema, batches: vec![batch] })
+}

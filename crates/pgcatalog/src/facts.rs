@@ -1,0 +1,189 @@
+//! What the catalogs are computed from: a small trait that the engine implements over one snapshot and one session.
+
+use std::sync::Arc;
+
+use zset::Type;
+
+/// What kind of relation it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationKind {
+    /// A base table.
+    Table,
+    /// A materialized view.
+    View,
+    /// A system table of Gnitz's own.
+    System,
+}
+
+/// A column of a relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// The `n` of `VARCHAR(n)`.
+    pub max_len: Option<u32>,
+    /// Whether it may be NULL.
+    pub nullable: bool,
+    /// The text of its default.
+    pub default: Option<String>,
+}
+
+/// A table or view that a user made, or a system table of Gnitz's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// A number that stays the same as long as the relation exists, and is never another's.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: RelationKind,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// The columns of its primary key, in the key's order.
+    pub primary_key: Vec<u32>,
+    /// A view's query.
+    pub query: Option<String>,
+    /// The numbers of the relations that a view reads.
+    pub reads: Vec<u32>,
+    /// The name of its owner; none for the owner of the database.
+    pub owner: Option<String>,
+    /// How many rows it has, roughly.
+    pub rows: i64,
+    /// How many bytes it takes.
+    pub bytes: i64,
+}
+
+/// A role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its number: stable, and none below 16384 but 10, the first role's.
+    pub oid: u32,
+    /// Its name.
+    pub name: String,
+    /// Whether it may do everything.
+    pub superuser: bool,
+    /// Whether it may connect.
+    pub login: bool,
+    /// Whether it may make roles.
+    pub create_role: bool,
+    /// Whether it may make databases.
+    pub create_database: bool,
+    /// The roles it is a member of.
+    pub member_of: Vec<u32>,
+}
+
+/// A setting of the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name, in PostgreSQL's spelling.
+    pub name: String,
+    /// Its value now.
+    pub value: String,
+}
+
+/// Who asks, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The name of the current role.
+    pub user: String,
+    /// The name of the role that connected.
+    pub session_user: String,
+    /// The name of the database.
+    pub database: String,
+    /// The process number that clients cancel by.
+    pub pid: i32,
+    /// The schemas in which names are looked for.
+    pub search_path: Vec<String>,
+    /// Settings whose values differ from the built-in ones.
+    pub settings: Vec<Setting>,
+    /// The address and port of the server's side of the connection; none where there is no connection.
+    pub server: Option<(String, u16)>,
+    /// The same of the client's side.
+    pub client: Option<(String, u16)>,
+}
+
+impl Default for Session {
+    fn default() -> Session {
+        Session {
+            user: "gnitz".to_string(),
+            session_user: "gnitz".to_string(),
+            database: "gnitz".to_string(),
+            pid: 1,
+            search_path: vec!["public".to_string()],
+            settings: Vec::new(),
+            server: None,
+            client: None,
+        }
+    }
+}
+
+/// What exists.
+pub trait Facts: Send + Sync {
+    /// Every relation but the catalogs, in any order.
+    fn relations(&self) -> Vec<Relation>;
+
+    /// Who asks.
+    fn session(&self) -> &Session;
+
+    /// The version of this program, for `version()`.
+    fn version(&self) -> &str;
+
+    /// Microseconds since 1970, the same for the whole statement.
+    fn now(&self) -> i64;
+
+    /// When the database was opened, in the same unit.
+    fn started(&self) -> i64;
+
+    /// The number of the last commit.
+    fn epoch(&self) -> i64;
+
+    /// All roles. The first is the owner of the database and of everything built in.
+    fn roles(&self) -> Vec<Role> {
+        let mut roles = vec![Role {
+            oid: crate::oid::BOOTSTRAP_ROLE,
+            name: self.session().session_user.clone(),
+            superuser: true,
+            login: true,
+            create_role: true,
+            create_database: true,
+            member_of: Vec::new(),
+        }];
+        if self.session().user != self.session().session_user {
+            roles.push(Role { oid: 16_382, name: self.session().user.clone(), ..roles[0].clone() });
+        }
+        roles
+    }
+
+    /// `set_config`: the statements after this one shall see another value.
+    fn set(&self, name: &str, value: &str) {
+        let _ = (name, value);
+    }
+
+    /// Whether a role has a privilege (`SELECT`, `USAGE`, …) on a relation.
+    fn has_privilege(&self, role: &str, relation: &Relation, privilege: &str) -> bool {
+        let _ = (role, privilege);
+        relation.kind != RelationKind::System || privilege == "SELECT"
+    }
+
+    /// What `GRANT` gave on a relation, as PostgreSQL writes access lists (`role=arwd/grantor`); none for the
+    /// defaults of the owner.
+    fn access_list(&self, relation: &Relation) -> Option<Vec<String>> {
+        let _ = relation;
+        None
+    }
+
+    /// The comment on a relation (0) or one of its columns (from 1).
+    fn comment(&self, relation: &Relation, column: usize) -> Option<String> {
+        let _ = (relation, column);
+        None
+    }
+
+    /// The rows of a relation for a query that reads it beside the catalogs, as shared text (NULL as none); `None`
+    /// where that is not possible.
+    fn rows(&self, relation: &Relation) -> Option<Vec<Vec<Option<Arc<str>>>>> {
+        let _ = relation;
+        None
+    }
+}

@@ -1,0 +1,103 @@
+//! Functions about the session and the server.
+
+use sql::{SqlError, SqlState};
+
+use super::{ANY, Function, strict};
+use crate::context::Context;
+use crate::oid::*;
+use crate::tables::setting;
+use crate::value::Value;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    strict("current_database", &[], NAME, |c, _| Ok(c.world.facts.session().database.as_str().into())),
+    strict("current_catalog", &[], NAME, |c, _| Ok(c.world.facts.session().database.as_str().into())),
+    strict("current_user", &[], NAME, user),
+    strict("current_role", &[], NAME, user),
+    strict("user", &[], NAME, user),
+    strict("session_user", &[], NAME, |c, _| Ok(c.world.facts.session().session_user.as_str().into())),
+    strict("current_schema", &[], NAME, |c, _| {
+        Ok(c.world.facts.session().search_path.first().map_or(Value::Null, |schema| schema.as_str().into()))
+    }),
+    strict("current_schemas", &[BOOL], NAME_ARRAY, schemas),
+    strict("version", &[], TEXT, |c, _| {
+        Ok(format!("PostgreSQL 15.0 (Gnitz {}), compiled by rustc, 64-bit", c.world.facts.version()).into())
+    }),
+    strict("current_setting", &[TEXT, BOOL], TEXT, current_setting).from(1),
+    strict("set_config", &[TEXT, TEXT, BOOL], TEXT, set_config),
+    strict("pg_backend_pid", &[], INT4, |c, _| Ok(Value::Int(c.world.facts.session().pid.into()))),
+    strict("pg_is_in_recovery", &[], BOOL, |_, _| Ok(false.into())),
+    strict("pg_is_wal_replay_paused", &[], BOOL, |_, _| Ok(false.into())),
+    strict("pg_postmaster_start_time", &[], TIMESTAMPTZ, |c, _| Ok(Value::Int(c.world.facts.started()))),
+    strict("pg_conf_load_time", &[], TIMESTAMPTZ, |c, _| Ok(Value::Int(c.world.facts.started()))),
+    strict("txid_current", &[], INT8, |c, _| Ok(Value::Int(c.world.facts.epoch()))),
+    strict("pg_current_xact_id", &[], INT8, |c, _| Ok(Value::Int(c.world.facts.epoch()))),
+    strict("txid_current_if_assigned", &[], INT8, |_, _| Ok(Value::Null)),
+    strict("inet_server_addr", &[], INET, |c, _| Ok(address(&c.world.facts.session().server))),
+    strict("inet_client_addr", &[], INET, |c, _| Ok(address(&c.world.facts.session().client))),
+    strict("inet_server_port", &[], INT4, |c, _| Ok(port(&c.world.facts.session().server))),
+    strict("inet_client_port", &[], INT4, |c, _| Ok(port(&c.world.facts.session().client))),
+    strict("now", &[], TIMESTAMPTZ, now),
+    strict("current_timestamp", &[], TIMESTAMPTZ, now),
+    strict("statement_timestamp", &[], TIMESTAMPTZ, now),
+    strict("transaction_timestamp", &[], TIMESTAMPTZ, now),
+    strict("clock_timestamp", &[], TIMESTAMPTZ, now),
+    strict("getdatabaseencoding", &[], NAME, |_, _| Ok("UTF8".into())),
+    strict("pg_client_encoding", &[], NAME, |_, _| Ok("UTF8".into())),
+    strict("pg_my_temp_schema", &[], OID, |_, _| Ok(Value::Int(0))),
+    strict("pg_is_other_temp_schema", &[OID], BOOL, |_, _| Ok(false.into())),
+    strict("pg_cancel_backend", &[INT4], BOOL, |_, _| Ok(false.into())),
+    strict("pg_terminate_backend", &[INT4], BOOL, |_, _| Ok(false.into())),
+    strict("pg_blocking_pids", &[INT4], INT4_ARRAY, |_, _| Ok(Value::array(Vec::new()))),
+    strict("pg_stat_get_numscans", &[OID], INT8, |_, _| Ok(Value::Int(0))),
+    strict("pg_last_wal_receive_lsn", &[], TEXT, |_, _| Ok(Value::Null)),
+    strict("pg_last_xact_replay_timestamp", &[], TIMESTAMPTZ, |_, _| Ok(Value::Null)),
+    strict("pg_notification_queue_usage", &[], FLOAT8, |_, _| Ok(Value::Float(0.0))),
+    strict("pg_export_snapshot", &[], TEXT, |_, _| Ok("00000003-00000001-1".into())),
+    strict("pg_advisory_unlock_all", &[], VOID, |_, _| Ok("".into())),
+    strict("pg_advisory_lock", &[ANY], VOID, |_, _| Ok("".into())),
+    strict("pg_advisory_unlock", &[ANY], BOOL, |_, _| Ok(true.into())),
+    strict("pg_try_advisory_lock", &[ANY], BOOL, |_, _| Ok(true.into())),
+];
+
+fn user(context: &Context<'_>, _: &[Value]) -> Result<Value, SqlError> {
+    Ok(context.world.facts.session().user.as_str().into())
+}
+
+fn now(context: &Context<'_>, _: &[Value]) -> Result<Value, SqlError> {
+    Ok(Value::Int(context.world.facts.now()))
+}
+
+fn schemas(context: &Context<'_>, args: &[Value]) -> Result<Value, SqlError> {
+    let path = &context.world.facts.session().search_path;
+    let mut names: Vec<Value> = path.iter().map(Value::text).collect();
+    if args[0].is_true() && !path.iter().any(|schema| schema == "pg_catalog") {
+        names.insert(0, "pg_catalog".into());
+    }
+    Ok(Value::array(names))
+}
+
+fn current_setting(context: &Context<'_>, args: &[Value]) -> Result<Value, SqlError> {
+    let name = args[0].as_str().unwrap_or_default();
+    match setting(&context.world, name) {
+        Some(value) => Ok(value.into()),
+        None if args.get(1).is_some_and(Value::is_true) => Ok(Value::Null),
+        None => {
+            let message = format!("unrecognized configuration parameter \"{name}\"");
+            Err(SqlError::new(SqlState::UndefinedObject, message))
+        }
+    }
+}
+
+fn set_config(context: &Context<'_>, args: &[Value]) -> Result<Value, SqlError> {
+    let [name, value] = [&args[0], &args[1]].map(|arg| arg.as_str().unwrap_or_default());
+    context.world.facts.set(name, value);
+    Ok(args[1].clone())
+}
+
+fn address(end: &Option<(String, u16)>) -> Value {
+    end.as_ref().map_or(Value::Null, |(address, _)| address.as_str().into())
+}
+
+fn port(end: &Option<(String, u16)>) -> Value {
+    end.as_ref().map_or(Value::Null, |(_, port)| Value::Int((*port).into()))
+}

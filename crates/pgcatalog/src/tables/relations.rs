@@ -1,0 +1,392 @@
+//! Tables that describe relations: one row for a table, column, key or view.
+
+use std::sync::LazyLock;
+
+use super::builtin::{TYPES, operator_class};
+use super::rows::Rows;
+use super::{Builder, all, find};
+use crate::facts::{Column, Relation, RelationKind};
+use crate::oid::{self, Part, default_of, part};
+use crate::types::{self, info, pg_type_of};
+use crate::value::{Row, Value};
+use crate::world::{World, default_text, key_name, oid_of, schema_of};
+
+pub(super) fn builder(name: &str) -> Option<Builder> {
+    Some(match name {
+        "pg_class" => classes,
+        "pg_attribute" => attributes,
+        "pg_type" => types_of,
+        "pg_index" => indexes,
+        "pg_constraint" => constraints,
+        "pg_attrdef" => defaults,
+        "pg_rewrite" => rules,
+        "pg_depend" => dependencies,
+        "pg_description" => descriptions,
+        "pg_namespace" => namespaces,
+        _ => return None,
+    })
+}
+
+/// A schema: OID, name.
+pub(super) const SCHEMAS: [(u32, &str); 3] = [
+    (oid::PG_CATALOG, "pg_catalog"),
+    (oid::PUBLIC, "public"),
+    (oid::INFORMATION_SCHEMA, "information_schema"),
+];
+
+fn namespaces(world: &World<'_>, rows: &mut Rows) {
+    let owner = world.database_owner();
+    for (oid, name) in SCHEMAS {
+        let grants = [format!("{owner}=UC/{owner}"), format!("=U/{owner}")];
+        rows.push([
+            ("oid", Value::oid(oid)),
+            ("nspname", name.into()),
+            ("nspowner", Value::oid(oid::BOOTSTRAP_ROLE)),
+            ("nspacl", Value::array(grants.iter().map(Value::text).collect())),
+        ]);
+    }
+}
+
+fn classes(world: &World<'_>, rows: &mut Rows) {
+    rows.extend(&CATALOG_CLASSES);
+    for relation in &world.relations {
+        let id = oid_of(relation);
+        let keyed = !relation.primary_key.is_empty() && relation.kind == RelationKind::Table;
+        let owner = Value::oid(world.owner_of(relation));
+        let acl = world.facts.access_list(relation);
+        rows.push([
+            ("oid", Value::oid(id)),
+            ("relname", relation.name.as_str().into()),
+            ("relnamespace", Value::oid(schema_of(relation).0)),
+            ("reltype", Value::oid(row_type(relation))),
+            ("relowner", owner.clone()),
+            ("relam", Value::Int(2)),
+            ("relfilenode", Value::oid(id)),
+            ("relpages", Value::Int((relation.bytes + 8191) / 8192)),
+            ("reltuples", Value::Float(relation.rows as f64)),
+            ("relhasindex", keyed.into()),
+            ("relpersistence", "p".into()),
+            ("relkind", kind_letter(relation.kind).into()),
+            ("relnatts", Value::Int(relation.columns.len() as i64)),
+            ("relhasrules", (relation.kind == RelationKind::View).into()),
+            ("relispopulated", true.into()),
+            ("relreplident", "d".into()),
+            ("relacl", acl.map_or(Value::Null, |acl| Value::array(acl.iter().map(Value::text).collect()))),
+        ]);
+        if keyed {
+            rows.push([
+                ("oid", Value::oid(part(id, Part::Index))),
+                ("relname", key_name(relation).into()),
+                ("relnamespace", Value::oid(oid::PUBLIC)),
+                ("relowner", owner),
+                ("relam", Value::Int(403)),
+                ("relfilenode", Value::oid(part(id, Part::Index))),
+                ("relpages", Value::Int(1)),
+                ("reltuples", Value::Float(relation.rows as f64)),
+                ("relpersistence", "p".into()),
+                ("relkind", "i".into()),
+                ("relnatts", Value::Int(relation.primary_key.len() as i64)),
+                ("relispopulated", true.into()),
+                ("relreplident", "n".into()),
+            ]);
+        }
+    }
+}
+
+fn kind_letter(kind: RelationKind) -> &'static str {
+    match kind {
+        RelationKind::Table => "r",
+        RelationKind::View => "m",
+        RelationKind::System => "v",
+    }
+}
+
+/// Only what users made has a row type.
+fn row_type(relation: &Relation) -> u32 {
+    match relation.kind {
+        RelationKind::System => 0,
+        _ => part(oid_of(relation), Part::RowType),
+    }
+}
+
+/// The catalogs' own rows in `pg_class`, which never change.
+static CATALOG_CLASSES: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let Some(table) = find(None, "pg_class") else { return Vec::new() };
+    let mut rows = Rows::new(table);
+    for table in all() {
+        let is_table = table.kind == "r";
+        rows.push([
+            ("oid", Value::oid(table.oid)),
+            ("relname", table.name.into()),
+            ("relnamespace", Value::oid(schema_oid(table.schema))),
+            ("relowner", Value::oid(oid::BOOTSTRAP_ROLE)),
+            ("relam", Value::Int(if is_table { 2 } else { 0 })),
+            ("reltuples", Value::Float(-1.0)),
+            ("relpersistence", "p".into()),
+            ("relkind", table.kind.into()),
+            ("relnatts", Value::Int(table.columns.len() as i64)),
+            ("relhasrules", (!is_table).into()),
+            ("relispopulated", true.into()),
+            ("relreplident", "n".into()),
+            ("relacl", Value::array(vec!["=r/gnitz".into()])),
+        ]);
+    }
+    rows.finish()
+});
+
+/// The OID of a schema; 0 if there is none of the name.
+pub(super) fn schema_oid(name: &str) -> u32 {
+    SCHEMAS.iter().find(|(_, schema)| *schema == name).map_or(0, |(oid, _)| *oid)
+}
+
+/// What `pg_attribute` says of one column.
+struct Attribute<'a> {
+    relation: u32,
+    number: usize,
+    name: &'a str,
+    ty: u32,
+    modifier: i32,
+    required: bool,
+    default: bool,
+}
+
+impl Attribute<'_> {
+    /// Text in the catalogs is compared by its bytes by definition, elsewhere because the default says so.
+    fn collation(&self, of_type: u32) -> u32 {
+        const DEFAULT: u32 = 100;
+        const BYTES: u32 = 950;
+        let catalog = self.relation < oid::FIRST_USER;
+        if catalog && of_type == DEFAULT { BYTES } else { of_type }
+    }
+
+    fn push(&self, rows: &mut Rows) {
+        let info = info(self.ty);
+        let letter = |letter: Option<&'static str>| letter.unwrap_or("i").into();
+        rows.push([
+            ("attrelid", Value::oid(self.relation)),
+            ("attname", self.name.into()),
+            ("atttypid", Value::oid(self.ty)),
+            ("attstattarget", Value::Int(-1)),
+            ("attlen", Value::Int(info.map_or(-1, |info| info.len))),
+            ("attnum", Value::Int(self.number as i64)),
+            ("attndims", Value::Int(i64::from(types::is_array(self.ty)))),
+            ("attcacheoff", Value::Int(-1)),
+            ("atttypmod", Value::Int(self.modifier.into())),
+            ("attbyval", info.is_some_and(|info| info.by_value).into()),
+            ("attalign", letter(info.map(|info| info.align))),
+            ("attstorage", letter(info.map(|info| info.storage))),
+            ("attnotnull", self.required.into()),
+            ("atthasdef", self.default.into()),
+            ("attislocal", true.into()),
+            ("attcollation", Value::oid(self.collation(info.map_or(0, |info| info.collation)))),
+        ]);
+    }
+}
+
+fn attributes(world: &World<'_>, rows: &mut Rows) {
+    rows.extend(&CATALOG_ATTRIBUTES);
+    for relation in &world.relations {
+        let id = oid_of(relation);
+        for (number, column) in (1..).zip(&relation.columns) {
+            attribute(id, number, column, relation.kind != RelationKind::View).push(rows);
+        }
+    }
+    for relation in world.keyed() {
+        let index = part(oid_of(relation), Part::Index);
+        for (number, column) in (1..).zip(key_columns(relation)) {
+            let attribute = attribute(index, number, column, false);
+            Attribute { default: false, ..attribute }.push(rows);
+        }
+    }
+}
+
+/// PostgreSQL does not know which columns of a view are never NULL, so clients do not expect it said.
+fn attribute(relation: u32, number: usize, column: &Column, declared: bool) -> Attribute<'_> {
+    let (ty, modifier) = pg_type_of(column.ty, column.max_len);
+    Attribute {
+        relation,
+        number,
+        name: &column.name,
+        ty,
+        modifier,
+        required: declared && !column.nullable,
+        default: column.default.is_some(),
+    }
+}
+
+static CATALOG_ATTRIBUTES: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let Some(table) = find(None, "pg_attribute") else { return Vec::new() };
+    let mut rows = Rows::new(table);
+    for table in all() {
+        for (number, column) in (1..).zip(&table.columns) {
+            let (name, ty, required) = (column.name, column.ty, column.required);
+            Attribute { relation: table.oid, number, name, ty, modifier: -1, required, default: false }
+                .push(&mut rows);
+        }
+    }
+    rows.finish()
+});
+
+/// The columns of a primary key, in its order.
+pub(super) fn key_columns(relation: &Relation) -> impl Iterator<Item = &Column> {
+    relation.primary_key.iter().filter_map(|column| relation.columns.get(*column as usize))
+}
+
+fn types_of(world: &World<'_>, rows: &mut Rows) {
+    rows.extend(&TYPES);
+    for relation in world.stored() {
+        let id = oid_of(relation);
+        let owner = Value::oid(world.owner_of(relation));
+        let common = |rows: &mut Rows, oid: u32, name: &str, composite: bool, functions: [i64; 4]| {
+            let [input, output, receive, send] = functions;
+            let (row, array) = (part(id, Part::RowType), part(id, Part::RowArray));
+            rows.push([
+                ("oid", Value::oid(oid)),
+                ("typname", name.into()),
+                ("typnamespace", Value::oid(oid::PUBLIC)),
+                ("typowner", owner.clone()),
+                ("typlen", Value::Int(-1)),
+                ("typtype", if composite { "c" } else { "b" }.into()),
+                ("typcategory", if composite { "C" } else { "A" }.into()),
+                ("typisdefined", true.into()),
+                ("typdelim", ",".into()),
+                ("typrelid", Value::oid(if composite { id } else { 0 })),
+                ("typsubscript", Value::Int(if composite { 0 } else { 6179 })),
+                ("typelem", Value::oid(if composite { 0 } else { row })),
+                ("typarray", Value::oid(if composite { array } else { 0 })),
+                ("typinput", Value::Int(input)),
+                ("typoutput", Value::Int(output)),
+                ("typreceive", Value::Int(receive)),
+                ("typsend", Value::Int(send)),
+                ("typalign", "d".into()),
+                ("typstorage", "x".into()),
+                ("typtypmod", Value::Int(-1)),
+            ]);
+        };
+        common(rows, part(id, Part::RowType), &relation.name, true, [2290, 2291, 2402, 2403]);
+        common(rows, part(id, Part::RowArray), &format!("_{}", relation.name), false, [750, 751, 2400, 2401]);
+    }
+}
+
+fn indexes(world: &World<'_>, rows: &mut Rows) {
+    for relation in world.keyed() {
+        let id = oid_of(relation);
+        let count = relation.primary_key.len() as i64;
+        let key_types = || key_columns(relation).map(|column| pg_type_of(column.ty, column.max_len).0);
+        let collation = |ty| info(ty).map_or(0, |info| i64::from(info.collation));
+        rows.push([
+            ("indexrelid", Value::oid(part(id, Part::Index))),
+            ("indrelid", Value::oid(id)),
+            ("indnatts", Value::Int(count)),
+            ("indnkeyatts", Value::Int(count)),
+            ("indisunique", true.into()),
+            ("indisprimary", true.into()),
+            ("indimmediate", true.into()),
+            ("indisvalid", true.into()),
+            ("indisready", true.into()),
+            ("indislive", true.into()),
+            ("indkey", Value::vector(key_numbers(relation))),
+            ("indcollation", Value::vector(key_types().map(collation))),
+            ("indclass", Value::vector(key_types().map(operator_class))),
+            ("indoption", Value::vector(key_types().map(|_| 0))),
+        ]);
+    }
+}
+
+/// The numbers of a primary key's columns, from 1.
+fn key_numbers(relation: &Relation) -> impl Iterator<Item = i64> {
+    relation.primary_key.iter().map(|column| i64::from(*column) + 1)
+}
+
+fn constraints(world: &World<'_>, rows: &mut Rows) {
+    for relation in world.keyed() {
+        let id = oid_of(relation);
+        rows.push([
+            ("oid", Value::oid(part(id, Part::Constraint))),
+            ("conname", key_name(relation).into()),
+            ("connamespace", Value::oid(oid::PUBLIC)),
+            ("contype", "p".into()),
+            ("convalidated", true.into()),
+            ("conrelid", Value::oid(id)),
+            ("conindid", Value::oid(part(id, Part::Index))),
+            ("confupdtype", " ".into()),
+            ("confdeltype", " ".into()),
+            ("confmatchtype", " ".into()),
+            ("conislocal", true.into()),
+            ("connoinherit", true.into()),
+            ("conkey", Value::array(key_numbers(relation).map(Value::Int).collect())),
+        ]);
+    }
+}
+
+fn defaults(world: &World<'_>, rows: &mut Rows) {
+    for relation in world.stored() {
+        for (number, column) in (1..).zip(&relation.columns) {
+            let Some(text) = default_text(column) else { continue };
+            rows.push([
+                ("oid", Value::oid(default_of(oid_of(relation), number))),
+                ("adrelid", Value::oid(oid_of(relation))),
+                ("adnum", Value::Int(number as i64)),
+                ("adbin", text.into()),
+            ]);
+        }
+    }
+}
+
+fn rules(world: &World<'_>, rows: &mut Rows) {
+    for view in world.stored().filter(|relation| relation.kind == RelationKind::View) {
+        rows.push([
+            ("oid", Value::oid(part(oid_of(view), Part::Rule))),
+            ("rulename", "_RETURN".into()),
+            ("ev_class", Value::oid(oid_of(view))),
+            ("ev_type", "1".into()),
+            ("ev_enabled", "O".into()),
+            ("is_instead", true.into()),
+            ("ev_qual", "<>".into()),
+            ("ev_action", view.query.clone().unwrap_or_default().into()),
+        ]);
+    }
+}
+
+fn dependencies(world: &World<'_>, rows: &mut Rows) {
+    let mut depend = |class: u32, object: u32, on_class: u32, on: u32, kind: &str| {
+        rows.push([
+            ("classid", Value::oid(class)),
+            ("objid", Value::oid(object)),
+            ("refclassid", Value::oid(on_class)),
+            ("refobjid", Value::oid(on)),
+            ("deptype", kind.into()),
+        ]);
+    };
+    for relation in world.stored() {
+        let id = oid_of(relation);
+        depend(oid::PG_CLASS, id, oid::PG_NAMESPACE, oid::PUBLIC, "n");
+        depend(oid::PG_TYPE, part(id, Part::RowType), oid::PG_CLASS, id, "i");
+        if !relation.primary_key.is_empty() {
+            let (index, constraint) = (part(id, Part::Index), part(id, Part::Constraint));
+            depend(oid::PG_CONSTRAINT, constraint, oid::PG_CLASS, id, "a");
+            depend(oid::PG_CLASS, index, oid::PG_CONSTRAINT, constraint, "i");
+        }
+        if relation.kind == RelationKind::View {
+            let rule = part(id, Part::Rule);
+            depend(oid::PG_REWRITE, rule, oid::PG_CLASS, id, "i");
+            for source in &relation.reads {
+                depend(oid::PG_REWRITE, rule, oid::PG_CLASS, oid::FIRST_USER + source, "n");
+            }
+        }
+    }
+}
+
+fn descriptions(world: &World<'_>, rows: &mut Rows) {
+    for relation in world.stored() {
+        for column in 0..=relation.columns.len() {
+            let Some(comment) = world.facts.comment(relation, column) else { continue };
+            rows.push([
+                ("objoid", Value::oid(oid_of(relation))),
+                ("classoid", Value::oid(oid::PG_CLASS)),
+                ("objsubid", Value::Int(column as i64)),
+                ("description", comment.into()),
+            ]);
+        }
+    }
+}

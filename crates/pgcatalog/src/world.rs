@@ -1,0 +1,282 @@
+//! Everything that exists, as one query sees it: users' relations from [`Facts`], gathered once, and the OIDs by
+//! which the catalogs' rows point at each other.
+
+use std::collections::HashMap;
+
+use crate::facts::{Facts, Relation, RelationKind, Role};
+use crate::oid::{self, Part};
+use crate::types;
+
+/// The facts of one query.
+pub(crate) struct World<'a> {
+    pub(crate) facts: &'a dyn Facts,
+    /// Users' tables and views and Gnitz's own system tables, in the order in which they were made.
+    pub(crate) relations: Vec<Relation>,
+    /// All roles, the owner of the database first.
+    pub(crate) roles: Vec<Role>,
+    by_name: HashMap<String, usize>,
+    by_oid: HashMap<u32, usize>,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(facts: &'a dyn Facts) -> World<'a> {
+        let mut relations = facts.relations();
+        relations.sort_by_key(|relation| relation.id);
+        let by_name = relations.iter().enumerate().map(|(at, r)| (r.name.clone(), at)).collect();
+        let by_oid = relations.iter().enumerate().map(|(at, r)| (oid_of(r), at)).collect();
+        World { facts, relations, roles: facts.roles(), by_name, by_oid }
+    }
+
+    /// The relation of this name in `public`, or the system table.
+    pub(crate) fn relation(&self, name: &str) -> Option<&Relation> {
+        self.by_name.get(name).map(|at| &self.relations[*at])
+    }
+
+    /// The relation that an OID belongs to, and what of it the OID stands for.
+    pub(crate) fn owner(&self, oid: u32) -> Option<(&Relation, Part)> {
+        let (relation, part) = oid::owner(oid);
+        let at = self.by_oid.get(&relation)?;
+        Some((&self.relations[*at], part?))
+    }
+
+    /// The relation with this OID.
+    pub(crate) fn by_oid(&self, oid: u32) -> Option<&Relation> {
+        self.by_oid.get(&oid).map(|at| &self.relations[*at])
+    }
+
+    /// The relations that are users'.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = &Relation> {
+        self.relations.iter().filter(|relation| relation.kind != RelationKind::System)
+    }
+
+    /// The relations that have a primary key.
+    pub(crate) fn keyed(&self) -> impl Iterator<Item = &Relation> {
+        self.stored().filter(|relation| !relation.primary_key.is_empty())
+    }
+
+    /// The role of this name.
+    pub(crate) fn role(&self, name: &str) -> Option<&Role> {
+        self.roles.iter().find(|role| role.name == name)
+    }
+
+    /// The role with this OID.
+    pub(crate) fn role_by_oid(&self, oid: u32) -> Option<&Role> {
+        self.roles.iter().find(|role| role.oid == oid)
+    }
+
+    /// Who owns a relation.
+    pub(crate) fn owner_of(&self, relation: &Relation) -> u32 {
+        let named = relation.owner.as_ref().and_then(|name| self.role(name));
+        named.or(self.roles.first()).map_or(oid::BOOTSTRAP_ROLE, |role| role.oid)
+    }
+
+    /// The name of a relation's owner.
+    pub(crate) fn owner_name(&self, relation: &Relation) -> String {
+        let owner = self.owner_of(relation);
+        self.role_by_oid(owner).map_or_else(String::new, |role| role.name.clone())
+    }
+
+    /// The name of the role that owns the database.
+    pub(crate) fn database_owner(&self) -> &str {
+        self.roles.first().map_or("gnitz", |role| role.name.as_str())
+    }
+}
+
+/// The OID of a relation in `pg_class`.
+pub(crate) fn oid_of(relation: &Relation) -> u32 {
+    match relation.kind {
+        // Numbers of system tables count down from the largest.
+        RelationKind::System => 15_000 + (u32::MAX - relation.id) % 1000,
+        _ => oid::FIRST_USER + relation.id,
+    }
+}
+
+/// The schema a relation is listed in.
+pub(crate) fn schema_of(relation: &Relation) -> (u32, &'static str) {
+    match relation.kind {
+        RelationKind::System => (oid::PG_CATALOG, "pg_catalog"),
+        _ => (oid::PUBLIC, "public"),
+    }
+}
+
+/// The name of the primary key's index and constraint.
+pub(crate) fn key_name(relation: &Relation) -> String {
+    format!("{}_pkey", relation.name)
+}
+
+/// A column's default as PostgreSQL would print it: a bare string literal says its type.
+pub(crate) fn default_text(column: &crate::facts::Column) -> Option<String> {
+    let text = column.default.as_ref()?;
+    let inner = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    let literal = inner.is_some_and(|inner| !inner.replace("''", "").contains('\''));
+    if !literal {
+        return Some(text.clone());
+    }
+    let (ty, _) = types::pg_type_of(column.ty, column.max_len);
+    Some(format!("{text}::{}", types::sql_name(ty, None).unwrap_or_default()))
+}
+
+/// A name as SQL must write it: quoted unless it is a plain word.
+pub(crate) fn quoted(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$';
+    let starts = name.chars().next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
+    if starts && name.chars().all(plain) && !RESERVED.contains(&name) {
+        return name.to_string();
+    }
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Words that PostgreSQL quotes when they are names.
+const RESERVED: &[&str] = &[
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "between",
+    "bigint",
+    "binary",
+    "bit",
+    "boolean",
+    "both",
+    "case",
+    "cast",
+    "char",
+    "character",
+    "check",
+    "coalesce",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "dec",
+    "decimal",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "exists",
+    "extract",
+    "false",
+    "fetch",
+    "float",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "greatest",
+    "group",
+    "grouping",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "inout",
+    "int",
+    "integer",
+    "intersect",
+    "interval",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "lateral",
+    "leading",
+    "least",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "national",
+    "natural",
+    "nchar",
+    "none",
+    "normalize",
+    "not",
+    "notnull",
+    "null",
+    "nullif",
+    "numeric",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "out",
+    "outer",
+    "overlaps",
+    "overlay",
+    "placing",
+    "position",
+    "precision",
+    "primary",
+    "real",
+    "references",
+    "returning",
+    "right",
+    "row",
+    "select",
+    "session_user",
+    "setof",
+    "similar",
+    "smallint",
+    "some",
+    "substring",
+    "symmetric",
+    "table",
+    "tablesample",
+    "then",
+    "time",
+    "timestamp",
+    "to",
+    "trailing",
+    "treat",
+    "trim",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "values",
+    "varchar",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+    "xmlattributes",
+    "xmlconcat",
+    "xmlelement",
+    "xmlexists",
+    "xmlforest",
+    "xmlnamespaces",
+    "xmlparse",
+    "xmlpi",
+    "xmlroot",
+    "xmlserialize",
+    "xmltable",
+];
