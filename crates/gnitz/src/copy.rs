@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrow::record_batch::RecordBatch;
-use sql::statement::{CopyFormat, CopyFrom, CopyPlace};
+use sql::statement::{CopyFormat, CopyFrom, CopyPlace, Text};
 use zset::{Batch, Merger, Type, Vector};
 
 use crate::csv::{self, CsvFault, Record, write_record};
@@ -28,6 +28,11 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// How many records are read between looks at the cancel flag.
 const CANCEL_EVERY: u64 = 1 << 12;
+
+/// Appends a row as COPY writes it: a line of the text format, in its usual form.
+pub fn text_line<'c>(out: &mut Vec<u8>, cells: impl Iterator<Item = (Cell<'c>, Type)>) {
+    text::write_cells(out, &Text::default(), cells);
+}
 
 /// What a running COPY looks at and tells.
 #[derive(Clone, Copy)]

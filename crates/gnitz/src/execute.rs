@@ -12,7 +12,8 @@ use pgcatalog::Concern;
 use sql::Prepared as PreparedQuery;
 use sql::sqlparser::ast::Query;
 use sql::statement::{
-    CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Explain, Need, Privileges, Statement, parse_one,
+    CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Explain, Followed, Need, Privileges, Statement,
+    parse_one,
 };
 use sql::{Changes, Env, PointQuery, PreparedDml, TableKind, ddl, explain, types};
 use zset::{Datum, Type};
@@ -206,7 +207,7 @@ impl Prepared {
             (None, false) => Start::Now,
         };
         let subscription = subscribe::begin(core, &self.statement, start)?;
-        Ok(Some(Feed { subscription, progress: asked.progress }))
+        Ok(Some(Feed { subscription, progress: asked.progress, copy: asked.copy }))
     }
 
     fn query(&self, core: &Core, work: &mut Work, query: &Query, params: &[Value]) -> Result<QueryResult> {
@@ -341,6 +342,21 @@ impl Prepared {
                 let plan = Column { name: PLAN.to_string(), ty: Type::Text, max_len: None, pg_type: None };
                 Ok(Description::of_columns(vec![plan]))
             }
+            Statement::Subscribe(asked) if !asked.copy => core.read(|work| {
+                let followed = match &asked.followed {
+                    Followed::Relation(name) => {
+                        columns(&types::arrow_schema(&work.relation(name)?.def.columns))?
+                    }
+                    Followed::Query(query) => {
+                        let snapshot = self.snapshot(core, work)?;
+                        self.query_plan(core, &snapshot, query)?
+                            .description(given)?
+                            .columns
+                            .unwrap_or_default()
+                    }
+                };
+                Ok(Description::of_columns(subscribe::columns(followed, asked.progress)))
+            }),
             Statement::Check { view } => core.read(|work| {
                 let mut columns = columns(&types::arrow_schema(&work.relation(view)?.def.columns))?;
                 columns.push(Column {

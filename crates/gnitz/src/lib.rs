@@ -62,6 +62,7 @@ mod view;
 pub mod wire;
 
 pub use appender::Appender;
+pub use copy::text_line;
 pub use database::{Builder, Database, Stats};
 pub use error::{Error, Result};
 pub use mode::Status;

@@ -11,11 +11,12 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use sql::statement::{Followed, Need, Privileges, Statement};
 use sql::types;
-use zset::Batch;
+use zset::{Batch, Type};
 
 use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::mode::Core;
+use crate::outcome::Column;
 use crate::queue::{Found, Queue};
 use crate::relation::Relation;
 
@@ -36,6 +37,32 @@ pub struct Feed {
     pub subscription: Subscription,
     /// Epochs that change nothing are to be told, too.
     pub progress: bool,
+    /// Rows are wanted as COPY writes them.
+    pub copy: bool,
+}
+
+/// The columns of the rows that `SUBSCRIBE` answers: the epoch, the weight, with PROGRESS whether only the epoch is
+/// told, and then what is followed.
+pub(crate) fn columns(followed: Vec<Column>, progress: bool) -> Vec<Column> {
+    let column = |name: &str, ty| Column { name: name.to_string(), ty, max_len: None, pg_type: None };
+    let mut columns = vec![column("gnitz_epoch", Type::Int64), column("gnitz_weight", Type::Int64)];
+    columns.extend(progress.then(|| column("gnitz_progress", Type::Bool)));
+    columns.extend(followed);
+    columns
+}
+
+impl Feed {
+    /// The columns of the rows that it answers.
+    pub fn columns(&self) -> Result<Vec<Column>> {
+        let followed = self.subscription.relation.def.columns.iter();
+        let column = |def: &sql::ColumnDef| Column {
+            name: def.name.clone(),
+            ty: def.ty.ty,
+            max_len: def.max_len,
+            pg_type: None,
+        };
+        Ok(columns(followed.map(column).collect(), self.progress))
+    }
 }
 
 /// Begins what a `SUBSCRIBE` statement, or a query, asks for.

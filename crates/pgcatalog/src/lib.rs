@@ -25,6 +25,8 @@ mod world;
 
 pub use array::parse as array_elements;
 pub use facts::{Column, Facts, Relation, RelationKind, Role, Session, Setting};
-pub use oid::BOOTSTRAP_ROLE;
 pub use query::{Answer, Concern, OutputColumn, Parameter, Prepared, concern, fold};
 pub use types::{element_of as element_type, pg_type_of, storage_type};
+
+/// The number of the role that owns what is built in.
+pub const BOOTSTRAP_ROLE: u32 = oid::BOOTSTRAP_ROLE;

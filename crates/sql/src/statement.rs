@@ -246,7 +246,10 @@ fn parse_piece(piece: Piece) -> Result<Statement, SqlError> {
     };
     match keyword(0).as_str() {
         "CHECK" => check(piece.tokens),
-        "SUBSCRIBE" => subscribe::subscribe(piece.tokens).map(subscribe::Subscribe::statement),
+        "SUBSCRIBE" => subscribe::subscribe(piece.tokens, false).map(Subscribe::statement),
+        "COPY" if keyword(2) == "SUBSCRIBE" && words[1].token == Token::LParen => {
+            subscribe::subscribe(piece.tokens, true).map(Subscribe::statement)
+        }
         "EXPLAIN" => {
             let named = keyword(1) == "MATERIALIZED" || words.len() == 2;
             explain(piece, named).map(Statement::Explain)

@@ -171,7 +171,7 @@ impl Request {
         });
         let batches = &state.0.batches;
         if ingested.is_some() {
-            batches.prepare(session)?;
+            batches.prepare(&state.0.database)?;
         }
         let find = || ingested.as_ref().map_or(Ok(None), |ingested| batches.find(session, ingested));
         let mut turn = None;

@@ -207,10 +207,10 @@ impl Client {
         if let Err(report) = ready {
             return Ok(Err(report));
         }
-        let streams = matches!(statement.kind(), Some(StatementKind::CopyIn | StatementKind::CopyOut));
-        let done = match streams {
-            true => self.copy(&statement).await?,
-            false => self.run_statement(&statement, &portal.values, Some(&portal.prepared)),
+        let done = match statement.kind() {
+            Some(StatementKind::CopyIn | StatementKind::CopyOut) => self.copy(&statement).await?,
+            Some(StatementKind::Subscribe) => self.follow(&statement, &portal.formats, false).await?,
+            _ => self.run_statement(&statement, &portal.values, Some(&portal.prepared)),
         };
         let done = match done {
             Ok(done) => done,

@@ -16,6 +16,7 @@ mod copy;
 mod cursor;
 mod error;
 mod extended;
+mod feed;
 mod frame;
 mod io;
 mod listen;

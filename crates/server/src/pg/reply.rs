@@ -1,6 +1,6 @@
 //! Messages of the server, appended to the buffer that is written when the client waits for it.
 
-use gnitz::wire::Cells;
+use gnitz::wire::{Cell, Cells};
 use gnitz::{Column, Status, Type};
 
 use crate::pg::error::Report;
@@ -133,6 +133,21 @@ impl Replies {
                 value::write(cells.get(at, row), formats.get(at), (cells.ty(at), foreign), out);
             }
         });
+    }
+
+    /// A row of cells of any origin.
+    pub(crate) fn cells<'c>(&mut self, cells: &[(Cell<'c>, Type)], formats: &Formats) {
+        self.frame(b'D', |out| {
+            out.extend_from_slice(&(cells.len() as u16).to_be_bytes());
+            for (at, (cell, ty)) in cells.iter().enumerate() {
+                value::write(*cell, formats.get(at), (*ty, None), out);
+            }
+        });
+    }
+
+    /// A line of a copy.
+    pub(crate) fn line<'c>(&mut self, cells: &[(Cell<'c>, Type)]) {
+        self.frame(b'd', |out| gnitz::text_line(out, cells.iter().copied()));
     }
 
     /// The end of a statement.

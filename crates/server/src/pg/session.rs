@@ -166,6 +166,16 @@ impl Client {
         }
     }
 
+    /// The epoch that readers see.
+    pub(crate) fn database_epoch(&self) -> Option<u64> {
+        self.backend.shared.database.epoch().ok()
+    }
+
+    /// Whether the server ends.
+    pub(crate) fn is_ending(&self) -> bool {
+        *self.phase.borrow() == Phase::Ending
+    }
+
     /// How long the client may do nothing now, and what it is told then.
     fn idle_limit(&self) -> Option<(Duration, Report)> {
         if self.in_block() {

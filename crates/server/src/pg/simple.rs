@@ -79,10 +79,10 @@ impl Client {
     }
 
     async fn run_part(&mut self, statement: &Arc<Statement>) -> io::Result<Result<(), Report>> {
-        let streams = matches!(statement.kind(), Some(StatementKind::CopyIn | StatementKind::CopyOut));
-        let done = match streams {
-            true => self.copy(statement).await?,
-            false => self.run_statement(statement, &[], None),
+        let done = match statement.kind() {
+            Some(StatementKind::CopyIn | StatementKind::CopyOut) => self.copy(statement).await?,
+            Some(StatementKind::Subscribe) => self.follow(statement, &Formats::default(), true).await?,
+            _ => self.run_statement(statement, &[], None),
         };
         match done {
             Ok(done) => self.send(done, &Formats::default(), true).await.map(Ok),

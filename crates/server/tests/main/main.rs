@@ -3,6 +3,7 @@
 mod access;
 mod copy;
 mod extended;
+mod feeds;
 mod garbage;
 mod limits;
 mod simple;

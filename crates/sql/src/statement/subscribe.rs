@@ -20,6 +20,8 @@ pub struct Subscribe {
     pub progress: bool,
     /// The epoch that the subscriber has: what changed after it is wanted.
     pub as_of: Option<u64>,
+    /// Lines of text are wanted: `COPY (SUBSCRIBE …) TO STDOUT`.
+    pub copy: bool,
 }
 
 /// What `SUBSCRIBE` follows.
@@ -31,10 +33,10 @@ pub enum Followed {
     Query(Box<datafusion::sql::sqlparser::ast::Query>),
 }
 
-/// Reads a statement whose first word is `SUBSCRIBE`.
-pub(super) fn subscribe(tokens: Vec<TokenWithSpan>) -> Result<Subscribe, SqlError> {
+/// Reads a statement whose first word is `SUBSCRIBE`; or, with `copy`, one that begins with `COPY (SUBSCRIBE`.
+pub(super) fn subscribe(tokens: Vec<TokenWithSpan>, copy: bool) -> Result<Subscribe, SqlError> {
     let mut parser = parser(tokens);
-    parser.advance_token();
+    (0..if copy { 3 } else { 1 }).for_each(|_| parser.advance_token());
     let _optional = parser.parse_keyword(Keyword::TO);
     let begins_query = |token: &Token| {
         matches!(token, Token::LParen)
@@ -45,7 +47,7 @@ pub(super) fn subscribe(tokens: Vec<TokenWithSpan>) -> Result<Subscribe, SqlErro
     } else {
         Followed::Relation(names::relation(&parser.parse_object_name(false)?)?)
     };
-    let mut subscribe = Subscribe { followed, snapshot: true, progress: false, as_of: None };
+    let mut subscribe = Subscribe { followed, snapshot: true, progress: false, as_of: None, copy: false };
     let mut asked = None;
     if parser.parse_keyword(Keyword::WITH) {
         parser.expect_token(&Token::LParen)?;
@@ -60,6 +62,11 @@ pub(super) fn subscribe(tokens: Vec<TokenWithSpan>) -> Result<Subscribe, SqlErro
     if parser.parse_keywords(&[Keyword::AS, Keyword::OF]) {
         subscribe.as_of = Some(epoch(&mut parser)?);
         subscribe.snapshot = asked.unwrap_or(false);
+    }
+    if copy {
+        parser.expect_token(&Token::RParen)?;
+        parser.expect_keywords(&[Keyword::TO, Keyword::STDOUT])?;
+        subscribe.copy = true;
     }
     expect_end(&mut parser)?;
     if subscribe.snapshot && subscribe.as_of.is_some() {

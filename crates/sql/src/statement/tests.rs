@@ -145,6 +145,8 @@ fn subscribe_is_read_from_its_tokens() {
     assert_eq!(read("SUBSCRIBE TO v WITH (SNAPSHOT = FALSE, PROGRESS TRUE)"), "v false true None");
     assert_eq!(read("SUBSCRIBE v AS OF EPOCH 17;"), "v false false Some(17)");
     assert_eq!(read("SUBSCRIBE (SELECT a FROM t) WITH (PROGRESS)"), "(SELECT a FROM t) true true None");
+    assert_eq!(read("COPY (SUBSCRIBE v WITH (PROGRESS)) TO STDOUT"), "v true true None");
+    assert!(read("COPY (SUBSCRIBE v) TO 'file'").starts_with("42601"));
     assert!(read("SUBSCRIBE v WITH (SNAPSHOT) AS OF EPOCH 1").starts_with("42601 a subscription begins"));
     assert!(read("SUBSCRIBE v WITH (speed)").starts_with("42601 SUBSCRIBE has no option"));
     assert!(read("SUBSCRIBE v AS OF EPOCH x").starts_with("42601 an epoch"));

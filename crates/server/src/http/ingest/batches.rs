@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use gnitz::{Datum, Result, Session, Value};
+use gnitz::{Database, Datum, Result, Session, Value};
 
 use super::super::problem::Problem;
 
@@ -50,12 +50,15 @@ impl Batches {
     }
 
     /// Makes the table if it is not there, and reads the order of the ids.
-    pub fn prepare(&self, session: &Session) -> Result<()> {
+    pub fn prepare(&self, database: &Database) -> Result<()> {
         let mut order = self.order();
         if order.is_some() {
             return Ok(());
         }
+        // The table is the server's, whoever sends the first batch; and every role's batches are written down in it.
+        let session = database.session();
         session.execute(CREATE)?;
+        session.execute("GRANT SELECT, INSERT, DELETE ON gnitz_ingested TO PUBLIC")?;
         let rows = session.query("SELECT batch FROM gnitz_ingested ORDER BY at, batch")?.rows()?;
         let name = |row: Vec<Datum>| match row.into_iter().next() {
             Some(Datum::Text(name)) => Some(name),

@@ -1,0 +1,170 @@
+//! `SUBSCRIBE`: a result that does not end, or not before the client, the server or the relation does.
+//!
+//! Rows are written as fast as the client reads them; while it does not, the engine adds up what it missed, and no
+//! commit waits. If even that is too much, the client is told after which epoch to go on.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gnitz::wire::{Cell, Cells};
+use gnitz::{Delta, Type};
+
+use crate::feed::AsyncFeed;
+use crate::pg::cancel::Cause;
+use crate::pg::error::Report;
+use crate::pg::frame::Formats;
+use crate::pg::portal::Done;
+use crate::pg::session::Client;
+use crate::pg::statement::{Body, Statement};
+
+/// How often a feed without changes looks whether it is to end, and tells how far it is.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A change as it was read.
+struct Change {
+    epoch: u64,
+    weights: Vec<i64>,
+    cells: gnitz::Result<Cells>,
+}
+
+impl Change {
+    fn of(delta: Delta) -> Change {
+        Change { epoch: delta.epoch, cells: Cells::new(&delta.rows), weights: delta.weights }
+    }
+}
+
+/// How rows are written.
+struct Form<'f> {
+    formats: &'f Formats,
+    /// As lines of a copy.
+    copy: bool,
+    /// With a column that says whether only an epoch is told.
+    progress: bool,
+    /// The types of the columns that are followed.
+    types: Vec<Type>,
+}
+
+impl Client {
+    /// Runs a `SUBSCRIBE`. With `describe` the columns are told first.
+    pub(crate) async fn follow(
+        &mut self,
+        statement: &Arc<Statement>,
+        formats: &Formats,
+        describe: bool,
+    ) -> io::Result<Result<Done, Report>> {
+        let Body::Engine(engine) = &statement.body else { return Ok(Ok(Done::Empty)) };
+        let begun = self.guarded(false, &statement.text, || {
+            let Some(feed) = engine.subscribe()? else { return Ok(None) };
+            let columns = feed.columns()?;
+            Ok(Some((feed, columns)))
+        });
+        let (feed, columns) = match begun {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return Ok(Ok(Done::Empty)),
+            Err(report) => return Ok(Err(report)),
+        };
+        let own = if feed.progress { 3 } else { 2 };
+        let types = columns[own..].iter().map(|column| column.ty).collect();
+        let form = Form { formats, copy: feed.copy, progress: feed.progress, types };
+        if form.copy {
+            self.io.out.copy(b'H', gnitz::CopyLayout { binary: false, columns: columns.len() });
+        } else if describe {
+            self.io.out.columns(&columns, formats);
+        }
+        let epoch = feed.subscription.epoch();
+        self.backend.begin(None);
+        let ended =
+            self.pass_changes(AsyncFeed::new(Box::new(feed.subscription), Change::of), &form, epoch).await;
+        let cause = self.backend.end();
+        Ok(match (ended?, cause) {
+            (_, Some(cause)) => Err(cause.report()),
+            (Err(error), None) => Err(Report::of(&error, &statement.text)),
+            (Ok(rows), None) => {
+                if form.copy {
+                    self.io.out.plain(b'c');
+                }
+                Ok(Done::Tag(format!("SUBSCRIBE {rows}")))
+            }
+        })
+    }
+
+    /// Writes changes until there are no more, or somebody stops it; says how many rows there were.
+    async fn pass_changes(
+        &mut self,
+        mut feed: AsyncFeed<Change>,
+        form: &Form<'_>,
+        mut told: u64,
+    ) -> io::Result<gnitz::Result<u64>> {
+        let mut rows = 0;
+        loop {
+            // Whatever belongs to this epoch is in the feed once it can be seen.
+            let reached = self.database_epoch();
+            match feed.try_next().await {
+                Err(error) => return Ok(Err(error)),
+                Ok(Some(change)) => {
+                    told = change.epoch;
+                    match self.write_change(change, form).await? {
+                        Ok(written) => rows += written,
+                        Err(error) => return Ok(Err(error)),
+                    }
+                    continue;
+                }
+                Ok(None) => {}
+            }
+            if form.progress && reached.is_some_and(|reached| reached > told) {
+                told = reached.unwrap_or(told);
+                self.write_progress(told, form);
+            }
+            self.io.flush().await?;
+            if feed.is_finished() {
+                return Ok(Ok(rows));
+            }
+            if self.is_ending() {
+                self.backend.stop(Cause::Shutdown);
+            }
+            if self.backend.is_stopped() {
+                return Ok(Ok(rows));
+            }
+            tokio::select! {
+                () = feed.ready() => {}
+                more = self.io.fill() => if !more? {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                },
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    async fn write_change(&mut self, change: Change, form: &Form<'_>) -> io::Result<gnitz::Result<u64>> {
+        let cells = match change.cells {
+            Ok(cells) => cells,
+            Err(error) => return Ok(Err(error)),
+        };
+        let epoch = i64::try_from(change.epoch).unwrap_or(i64::MAX);
+        let mut row: Vec<(Cell<'_>, Type)> = Vec::with_capacity(cells.columns() + 3);
+        for (at, weight) in change.weights.iter().enumerate() {
+            row.clear();
+            row.extend([(Cell::Int(epoch), Type::Int64), (Cell::Int(*weight), Type::Int64)]);
+            row.extend(form.progress.then_some((Cell::Bool(false), Type::Bool)));
+            row.extend((0..cells.columns()).map(|column| (cells.get(column, at), cells.ty(column))));
+            match form.copy {
+                true => self.io.out.line(&row),
+                false => self.io.out.cells(&row, form.formats),
+            }
+            self.io.relieve().await?;
+        }
+        Ok(Ok(change.weights.len() as u64))
+    }
+
+    fn write_progress(&mut self, epoch: u64, form: &Form<'_>) {
+        let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
+        let mut row =
+            vec![(Cell::Int(epoch), Type::Int64), (Cell::Null, Type::Int64), (Cell::Bool(true), Type::Bool)];
+        row.extend(form.types.iter().map(|ty| (Cell::Null, *ty)));
+        match form.copy {
+            true => self.io.out.line(&row),
+            false => self.io.out.cells(&row, form.formats),
+        }
+    }
+}
