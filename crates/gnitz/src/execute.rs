@@ -103,7 +103,7 @@ impl Prepared {
                     point.is_one_row()
                         && (core.status() == Status::Idle || point.table().kind == TableKind::Table)
                 }
-                PlanKind::Query(_) | PlanKind::Change(_) => false,
+                PlanKind::Query(_) | PlanKind::Change(_) | PlanKind::Catalog(_) => false,
             }),
             _ => false,
         }

@@ -121,6 +121,15 @@ macro_rules! words {
     };
 }
 
-words!(bool, "true" => true, "false" => false);
+impl Text for bool {
+    fn read(text: &str) -> Result<bool, String> {
+        text.parse().map_err(|_| format!("`{text}` is neither true nor false"))
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
 words!(Sync, "full" => Sync::Full, "normal" => Sync::Normal, "off" => Sync::Off);
 words!(LogFormat, "text" => LogFormat::Text, "json" => LogFormat::Json);

@@ -259,11 +259,9 @@ impl Client {
         }
     }
 
-    /// Before a statement of a group of several: they are one transaction, unless the client has one open. What
-    /// cannot be part of a transaction is one of its own.
+    /// Before a statement of a group of several: they are one transaction, unless the client has one open.
     pub(crate) fn join_group(&mut self, statement: &Statement) -> Result<(), Report> {
-        let Body::Engine(engine) = &statement.body else { return Ok(()) };
-        if statement.is_control() {
+        if !matches!(statement.body, Body::Engine(_)) || statement.is_control() {
             return Ok(());
         }
         if self.engine.status() == Status::Idle {
