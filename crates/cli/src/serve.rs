@@ -160,7 +160,10 @@ fn http_state(config: &Config, database: &Database) -> Result<State, String> {
     };
     let known = database.clone();
     let passwords: PasswordCheck = Arc::new(move |role, password| known.login(role, password).is_ok());
-    let access = Access { tokens, passwords: Some(passwords), ..Access::default() };
+    let known = database.clone();
+    // If it cannot be told, nobody comes in without credentials.
+    let guarded = Some(Arc::new(move || known.has_passwords().unwrap_or(true)) as Arc<_>);
+    let access = Access { tokens, passwords: Some(passwords), guarded, ..Access::default() };
     let feeds = Arc::new(EngineFeeds(database.clone()));
     let metrics = Metrics::new(database);
     Ok(State::with(database.clone(), config.clone(), metrics, Arc::new(access), feeds))

@@ -88,6 +88,7 @@ impl Prepared {
             Statement::Begin => StatementKind::Begin,
             Statement::Commit => StatementKind::Commit,
             Statement::Rollback => StatementKind::Rollback,
+            Statement::RollbackTo(_) => StatementKind::RollbackTo,
             Statement::CopyFrom(CopyFrom { place: CopyPlace::Stream, .. }) => StatementKind::CopyIn,
             Statement::CopyTo(copy) if copy.place == CopyPlace::Stream => StatementKind::CopyOut,
             _ => StatementKind::Other,
@@ -163,6 +164,9 @@ impl Prepared {
                 core.commit().map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })
             }
             Statement::Rollback => core.rollback().map(done),
+            Statement::Savepoint(name) => core.savepoint(name).map(done),
+            Statement::Release(name) => core.release(name).map(done),
+            Statement::RollbackTo(name) => core.rollback_to(name).map(done),
             Statement::Explain(explain) => {
                 core.read(|work| self.explain(core, work, explain)).map(Outcome::Rows)
             }

@@ -24,6 +24,8 @@ pub(crate) struct Core {
     notices: Mutex<Vec<Notice>>,
     facts: Mutex<Arc<pgcatalog::Session>>,
     mode: Mutex<Mode>,
+    /// The open transaction as it was at its savepoints, the oldest first.
+    savepoints: Mutex<Vec<(String, Work)>>,
     role: Arc<str>,
 }
 
@@ -60,6 +62,7 @@ impl Core {
             notices: Mutex::default(),
             facts: Mutex::new(Arc::new(facts)),
             mode: Mutex::new(Mode::Auto),
+            savepoints: Mutex::default(),
             role,
         }
     }
@@ -174,7 +177,49 @@ impl Core {
             return in_transaction(&mut mode, |_| Err(Error::ActiveTransaction));
         }
         *mode = Mode::Open(Box::new(Work::new(self.engine().published()?)));
+        lock(&self.savepoints).clear();
         Ok(())
+    }
+
+    /// Notes where the open transaction stands, under a name.
+    pub(crate) fn savepoint(&self, name: &str) -> Result<()> {
+        let mut mode = lock(&self.mode);
+        if matches!(*mode, Mode::Auto) {
+            return Err(Error::NoTransaction);
+        }
+        let work = in_transaction(&mut mode, |work| Ok(work.clone()))?;
+        lock(&self.savepoints).push((name.to_string(), work));
+        Ok(())
+    }
+
+    /// Goes back to a savepoint, which stays; later ones are forgotten. It ends a failure, too.
+    pub(crate) fn rollback_to(&self, name: &str) -> Result<()> {
+        let mut mode = lock(&self.mode);
+        if matches!(*mode, Mode::Auto) {
+            return Err(Error::NoTransaction);
+        }
+        let mut savepoints = lock(&self.savepoints);
+        let Some(at) = savepoints.iter().rposition(|(known, _)| known == name) else {
+            *mode = Mode::Failed;
+            return Err(no_savepoint(name));
+        };
+        savepoints.truncate(at + 1);
+        *mode = Mode::Open(Box::new(savepoints[at].1.clone()));
+        Ok(())
+    }
+
+    /// Forgets a savepoint and those after it; what was done since stays.
+    pub(crate) fn release(&self, name: &str) -> Result<()> {
+        let mut mode = lock(&self.mode);
+        if matches!(*mode, Mode::Auto) {
+            return Err(Error::NoTransaction);
+        }
+        in_transaction(&mut mode, |_| {
+            let mut savepoints = lock(&self.savepoints);
+            let at = savepoints.iter().rposition(|(known, _)| known == name);
+            savepoints.truncate(at.ok_or_else(|| no_savepoint(name))?);
+            Ok(())
+        })
     }
 
     /// Commits the open transaction. False if it had failed and was rolled back. After an error it is rolled
@@ -182,6 +227,7 @@ impl Core {
     pub(crate) fn commit(&self) -> Result<bool> {
         self.clear_cancel();
         let ended = std::mem::replace(&mut *lock(&self.mode), Mode::Auto);
+        lock(&self.savepoints).clear();
         let work = match ended {
             Mode::Auto => return Err(Error::NoTransaction),
             Mode::Failed => return Ok(false),
@@ -208,11 +254,17 @@ impl Core {
 
     /// Forgets the open transaction.
     pub(crate) fn rollback(&self) -> Result<()> {
+        lock(&self.savepoints).clear();
         match std::mem::replace(&mut *lock(&self.mode), Mode::Auto) {
             Mode::Auto => Err(Error::NoTransaction),
             Mode::Open(_) | Mode::Failed => Ok(()),
         }
     }
+}
+
+fn no_savepoint(name: &str) -> Error {
+    let message = format!("savepoint \"{name}\" does not exist");
+    sql::SqlError::new(sql::SqlState::InvalidSavepoint, message).into()
 }
 
 /// Runs work in the open transaction, which it fails if it fails itself.

@@ -156,6 +156,8 @@ pub enum StatementKind {
     Commit,
     /// `ROLLBACK`
     Rollback,
+    /// `ROLLBACK TO SAVEPOINT`, which may follow an error in a transaction.
+    RollbackTo,
     /// `COPY … FROM STDIN`
     CopyIn,
     /// `COPY … TO STDOUT`

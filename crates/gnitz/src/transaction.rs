@@ -24,7 +24,8 @@ use crate::version::Version;
 /// Changes of at most so many rows go into the list of the memtable, larger ones around it.
 const SMALL_CHANGE: usize = 1_000;
 
-/// One transaction, or one statement outside of any.
+/// One transaction, or one statement outside of any. A clone is a savepoint: it shares everything until either goes on.
+#[derive(Clone)]
 pub(crate) struct Work {
     /// The published version it began on.
     origin: Arc<Version>,

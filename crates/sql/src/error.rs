@@ -115,6 +115,8 @@ sql_states! {
     UndefinedSchema = "3F000",
     /// An object that others depend on.
     DependentObjects = "2BP01",
+    /// No savepoint of this name.
+    InvalidSavepoint = "3B001",
     /// A commit that met a concurrent change.
     SerializationFailure = "40001",
     /// Text that is not SQL.

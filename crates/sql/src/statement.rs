@@ -68,6 +68,12 @@ pub enum Statement {
     Commit,
     /// `ROLLBACK`
     Rollback,
+    /// `SAVEPOINT`
+    Savepoint(String),
+    /// `RELEASE SAVEPOINT`
+    Release(String),
+    /// `ROLLBACK TO SAVEPOINT`
+    RollbackTo(String),
     /// `EXPLAIN`
     Explain(Explain),
     /// `CHECK MATERIALIZED VIEW`
@@ -145,7 +151,9 @@ impl Statement {
             Statement::Alter(_) => "ALTER TABLE",
             Statement::Begin => "BEGIN",
             Statement::Commit => "COMMIT",
-            Statement::Rollback => "ROLLBACK",
+            Statement::Rollback | Statement::RollbackTo(_) => "ROLLBACK",
+            Statement::Savepoint(_) => "SAVEPOINT",
+            Statement::Release(_) => "RELEASE",
             Statement::Explain(_) => "EXPLAIN",
             Statement::Check { .. } => "CHECK MATERIALIZED VIEW",
             Statement::CopyFrom(_) | Statement::CopyTo(_) => "COPY",

@@ -153,3 +153,29 @@ fn statements_of_one_row_see_each_other_by_key_and_by_scan() {
     assert_eq!(rows(&session, "SELECT count(*) FROM t"), ["8002"]);
     check(&session);
 }
+
+#[test]
+fn savepoints_undo_a_part_of_a_transaction() {
+    let (_database, session) = memory();
+    run(&session, BASE);
+    run(&session, "BEGIN; INSERT INTO t VALUES (3, 30); SAVEPOINT a; INSERT INTO t VALUES (4, 40)");
+    run(&session, "CREATE TABLE u (id INTEGER); SAVEPOINT b; INSERT INTO t VALUES (5, 50)");
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["5|150"]);
+    assert_eq!(state(&session, "INSERT INTO t VALUES (1, 1)"), "23505");
+    assert_eq!(state(&session, "SELECT 1"), "25P02");
+    run(&session, "ROLLBACK TO SAVEPOINT b");
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["4|100"]);
+    run(&session, "INSERT INTO u VALUES (1); ROLLBACK TO a; INSERT INTO t VALUES (6, 60); ROLLBACK TO a");
+    assert_eq!(state(&session, "ROLLBACK TO b"), "3B001");
+    run(&session, "ROLLBACK TO a; RELEASE a");
+    assert_eq!(state(&session, "ROLLBACK TO a"), "3B001");
+    run(&session, "ROLLBACK");
+    assert_eq!(state(&session, "SAVEPOINT a"), "25P01");
+    run(
+        &session,
+        "BEGIN; SAVEPOINT a; INSERT INTO t VALUES (3, 30); SAVEPOINT a; DELETE FROM t; ROLLBACK TO a; COMMIT",
+    );
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["3|60"]);
+    assert_eq!(state(&session, "SELECT * FROM u"), "42P01");
+    check(&session);
+}

@@ -66,12 +66,17 @@ pub struct Access {
     pub tokens: Vec<(String, String)>,
     /// Who knows the passwords; without it none is right.
     pub passwords: Option<PasswordCheck>,
+    /// Whether some role has a password: then the machine itself needs credentials, too.
+    pub guarded: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl Authenticator for Access {
     fn identify(&self, credentials: &Credentials, peer: Option<IpAddr>) -> Result<Identity, Denied> {
         let denied = |role: &str, reason| Err(Denied { role: role.to_string(), reason });
         match credentials {
+            Credentials::None if self.guarded.as_ref().is_some_and(|guarded| guarded()) => {
+                denied("", "no credentials, and roles have passwords")
+            }
             Credentials::None if peer.is_some_and(|peer| peer.to_canonical().is_loopback()) => {
                 Ok(Identity { role: self.local_role.clone().unwrap_or_else(|| "gnitz".to_string()) })
             }

@@ -1,7 +1,7 @@
 //! Statements that are the session's own and not the database's: settings, prepared statements by name, cursors.
 //!
 //! They are few and plain, so words are enough to read them; a statement that begins with none of theirs is left to
-//! the engine, which also refuses what nobody has (savepoints, LISTEN) by its name.
+//! the engine, which also refuses what nobody has (LISTEN, NOTIFY) by its name.
 
 use crate::pg::error::Report;
 use crate::pg::types::oid::{self, Given};

@@ -341,6 +341,9 @@ impl Client {
             return self.control(engine);
         }
         let outcome = self.guarded(engine.is_short(), &statement.text, || engine.execute(values))?;
+        if engine.kind() == StatementKind::RollbackTo {
+            self.failed = false;
+        }
         match outcome {
             Outcome::Rows(rows) => {
                 let columns = described.and_then(|prepared| prepared.columns.as_deref());

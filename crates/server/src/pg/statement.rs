@@ -53,7 +53,8 @@ impl Statement {
 
     /// Whether it may run in a transaction that has failed.
     pub(crate) fn ends_transaction(&self) -> bool {
-        matches!(self.kind(), Some(StatementKind::Commit | StatementKind::Rollback))
+        use StatementKind::{Commit, Rollback, RollbackTo};
+        matches!(self.kind(), Some(Commit | Rollback | RollbackTo))
     }
 }
 

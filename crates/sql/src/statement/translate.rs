@@ -34,6 +34,9 @@ pub(super) fn statement(statement: ast::Statement, user: bool, view: bool) -> Re
         }
         S::Commit { chain: false, modifier: None, .. } => Ok(Statement::Commit),
         S::Rollback { chain: false, savepoint: None } => Ok(Statement::Rollback),
+        S::Rollback { chain: false, savepoint: Some(name) } => Ok(Statement::RollbackTo(names::fold(&name))),
+        S::Savepoint { name } => Ok(Statement::Savepoint(names::fold(&name))),
+        S::ReleaseSavepoint { name } => Ok(Statement::Release(names::fold(&name))),
         S::Copy { source, to, target, options, legacy_options, .. } => {
             copy::copy(source, to, target, options, legacy_options)
         }
