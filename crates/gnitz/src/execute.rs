@@ -14,7 +14,6 @@ use sql::{Env, PointQuery, PreparedDml, TableKind, ddl, explain, types};
 use zset::{Datum, Type};
 
 use crate::appender::flush;
-use crate::clock;
 use crate::error::{Error, Result};
 use crate::mode::Core;
 use crate::outcome::{Outcome, QueryResult, Value};
@@ -81,7 +80,10 @@ impl Prepared {
         core.clear_cancel();
         let tag = self.statement.name();
         let done = |()| Outcome::Done { tag };
-        let noted = |notices| done(core.note(notices));
+        let noted = |notices| {
+            core.note(notices);
+            done(())
+        };
         match &self.statement {
             Statement::Query(query) => {
                 core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows)
@@ -137,11 +139,11 @@ impl Prepared {
         let params = parameters(params);
         match &plan.kind {
             PlanKind::Point(point) => {
-                let batch = point.fetch(as_dyn.as_ref(), &params, clock::now_micros())?;
+                let batch = point.fetch(as_dyn.as_ref(), &params, work.now(), core.cancel())?;
                 Ok(QueryResult { schema: batch.schema(), batches: vec![batch] })
             }
             PlanKind::Query(prepared) => {
-                let rows = planner.run(prepared, &as_dyn, &params, core.cancel())?;
+                let rows = planner.run(prepared, &as_dyn, &params, work.now(), core.cancel())?;
                 Ok(QueryResult { schema: rows.schema, batches: rows.batches })
             }
             PlanKind::Change(_) => {
@@ -161,8 +163,7 @@ impl Prepared {
             return Err(Error::Sql(sql::SqlError::internal("a change has the plan of a query")));
         };
         let params = parameters(params);
-        let now = clock::now_micros();
-        let env = Env { planner, snapshot: &as_dyn, params: &params, now, cancel: core.cancel() };
+        let env = Env { planner, snapshot: &as_dyn, params: &params, now: work.now(), cancel: core.cancel() };
         let changes = dml.execute(&env)?;
         work.change(changes.table.id, &changes.delta)?;
         match changes.returning {
@@ -238,20 +239,22 @@ impl Prepared {
     }
 }
 
-/// Gathers rows for a table; they give these columns, or all of them if none are named.
-pub(crate) fn gather(core: &Core, table: &str, columns: &[String]) -> Result<Gather> {
+/// Gathers rows for a table; they give these columns, or all of them if none are named. With `one_moment` the rows
+/// are those of one statement, so that a default of `now()` is the same in all.
+pub(crate) fn gather(core: &Core, table: &str, columns: &[String], one_moment: bool) -> Result<Gather> {
     core.read(|work| {
         let relation = work.relation(table)?;
         if relation.def.kind != TableKind::Table {
             return Err(Error::WrongKind { name: table.to_string(), expected: "a table" });
         }
         let snapshot = Snapshot::new(Arc::clone(work.base()));
-        Gather::new(&core.engine().planner, snapshot, relation, columns)
+        let now = one_moment.then(|| work.now());
+        Gather::new(&core.engine().planner, snapshot, relation, columns, now)
     })
 }
 
 fn copy_from(core: &Core, copy: &CopyFrom) -> Result<Outcome> {
-    let empty = gather(core, &copy.table, &copy.columns)?;
+    let empty = gather(core, &copy.table, &copy.columns, true)?;
     // Reading the file is part of the transaction, so a bad line fails it; outside of one nobody waits for it.
     let mut gathered = core.read(|_| copy::read(copy, empty, core.cancel(), core.copied_bytes()))?;
     let rows = flush(core, &mut gathered)?;

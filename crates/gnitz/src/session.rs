@@ -86,7 +86,7 @@ impl Session {
 
     /// The bulk path into a table.
     pub fn appender(&self, table: &str) -> Result<Appender> {
-        let gathered = execute::gather(&self.core, table, &[])?;
+        let gathered = execute::gather(&self.core, table, &[], false)?;
         Ok(Appender::new(Arc::clone(&self.core), gathered))
     }
 

@@ -13,6 +13,7 @@ use storage::Memtable;
 use zset::{Batch, CollectionId, Deltas};
 
 use crate::apply;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::relation::Relation;
 use crate::snapshot::Snapshot;
@@ -24,6 +25,8 @@ const SMALL_CHANGE: usize = 1_000;
 /// One transaction, or one statement outside of any.
 pub(crate) struct Work {
     base: Arc<Version>,
+    /// When it began, which is what `now()` gives all through it.
+    now: i64,
     tables: BTreeMap<CollectionId, Memtable>,
     /// The base with some of the changes, views included.
     seen: Arc<Version>,
@@ -34,12 +37,23 @@ pub(crate) struct Work {
 impl Work {
     /// Work that begins on a version.
     pub(crate) fn new(base: Arc<Version>) -> Work {
-        Work { seen: Arc::clone(&base), base, tables: BTreeMap::new(), seen_changes: Deltas::new() }
+        Work {
+            seen: Arc::clone(&base),
+            base,
+            now: clock::now_micros(),
+            tables: BTreeMap::new(),
+            seen_changes: Deltas::new(),
+        }
     }
 
     /// The version it began on.
     pub(crate) fn base(&self) -> &Arc<Version> {
         &self.base
+    }
+
+    /// The time of its beginning, in microseconds since 1970 in UTC.
+    pub(crate) fn now(&self) -> i64 {
+        self.now
     }
 
     /// The relation of this name.

@@ -8,6 +8,7 @@
 //! asked for and the making of an Arrow batch: about a microsecond.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -110,6 +111,7 @@ impl PointQuery {
         snapshot: &dyn Snapshot,
         params: &[(Datum, Type)],
         now: i64,
+        cancel: &AtomicBool,
     ) -> Result<RecordBatch, SqlError> {
         let current = snapshot.table(&self.table.name);
         if current.is_none_or(|current| current.id != self.table.id) {
@@ -124,7 +126,7 @@ impl PointQuery {
         let bound = self.params.bind(params)?;
         let given = Given { raw: params, params: &bound, now };
         let runs = snapshot.runs(self.table.id);
-        let hits = repeated(self.access.hits(&self.layout, &runs, &given)?);
+        let hits = repeated(self.access.hits(&self.layout, &runs, &given, cancel)?);
         match &self.output {
             Output::Columns(columns) => {
                 let array =
