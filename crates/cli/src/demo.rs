@@ -17,8 +17,8 @@ use crate::tpch::{self, Change, Refresh, VIEWS, Writer};
 /// The demo's arguments.
 #[derive(Args)]
 pub struct DemoArguments {
-    /// TPC-H scale factor: 1 is 6 million line items
-    #[arg(long, default_value_t = 0.1)]
+    /// TPC-H scale factor, at least 0.01: 1 is 6 million line items
+    #[arg(long, default_value_t = 0.1, value_parser = scale)]
     scale: f64,
     /// Rounds of the refresh stream; each inserts, deletes and reprices scale × 1,500 orders
     #[arg(long, default_value_t = 20)]
@@ -37,6 +37,9 @@ pub fn run(arguments: &DemoArguments) -> ExitCode {
         Some(dir) => (dir.clone(), false),
         None => (std::env::temp_dir().join(format!("gnitz-demo-{}", std::process::id())), true),
     };
+    if temporary {
+        remove_on_interrupt(dir.clone());
+    }
     let outcome = demo(arguments, &dir);
     if temporary {
         let _ = std::fs::remove_dir_all(&dir);
@@ -49,6 +52,26 @@ pub fn run(arguments: &DemoArguments) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The benchmark's generator gives too small data the same key twice.
+fn scale(text: &str) -> Result<f64, String> {
+    let scale: f64 = text.parse().map_err(|_| "not a number".to_string())?;
+    if (0.01..=1000.0).contains(&scale) { Ok(scale) } else { Err("must be from 0.01 to 1000".to_string()) }
+}
+
+/// A demo that is cut short leaves no gigabyte behind.
+fn remove_on_interrupt(dir: PathBuf) {
+    let _ = ctrlc::set_handler(move || {
+        // The demo still writes: what it makes meanwhile is removed in the next round.
+        for _ in 0..10 {
+            if std::fs::remove_dir_all(&dir).is_ok() {
+                break;
+            }
+        }
+        eprintln!("\ninterrupted; {} is removed", dir.display());
+        std::process::exit(130);
+    });
 }
 
 fn demo(arguments: &DemoArguments, dir: &Path) -> Result<bool, Error> {
@@ -152,9 +175,10 @@ fn check(session: &Session) -> Result<bool, Error> {
         let differing = session.query(&format!("CHECK MATERIALIZED VIEW {}", view.name))?;
         if differing.num_rows() == 0 {
             println!(
-                "check {:<14} {} rows, all equal to a recomputation from the tables",
+                "check {:<14} {} {}, all equal to a recomputation from the tables",
                 view.name,
-                grouped(rows as u64)
+                grouped(rows as u64),
+                if rows == 1 { "row" } else { "rows" }
             );
         } else {
             equal = false;
