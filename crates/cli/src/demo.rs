@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use gnitz::{Database, Error, Session};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::measure::{Latencies, duration, grouped};
 use crate::shell::{Mode, grid, write};
@@ -93,7 +93,7 @@ fn demo(arguments: &DemoArguments, dir: &Path) -> Result<bool, Error> {
 fn load(session: &Session, scale: f64) -> Result<(), Error> {
     tpch::create_tables(session)?;
     let total: u64 = tpch::TABLES.iter().map(|table| table.rows(scale)).sum();
-    let bar = progress(total, "loading  {bar:30} {pos}/{len} rows  {per_sec}  {msg}");
+    let bar = progress(total, "loading  {bar:20} {human_pos}/{human_len} rows  {rate}  {msg}");
     let start = Instant::now();
     let mut rows = 0;
     for table in tpch::TABLES {
@@ -128,7 +128,7 @@ fn stream(session: &Session, arguments: &DemoArguments) -> Result<(), Error> {
     let changes: Vec<Change> = Refresh::new(arguments.scale).take(orders as usize).collect();
     let total: u64 = changes.iter().map(Change::rows).sum();
     let writer = Writer::new(session)?;
-    let bar = progress(total, "changing {bar:30} {pos}/{len} rows  {per_sec}  {msg}");
+    let bar = progress(total, "changing {bar:20} {human_pos}/{human_len} rows  {rate}  {msg}");
     let mut latencies = Latencies::default();
     let mut told = Instant::now();
     let start = Instant::now();
@@ -201,7 +201,10 @@ fn progress(total: u64, template: &str) -> ProgressBar {
     }
     let bar = ProgressBar::new(total);
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
+        let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{} rows/s", grouped(state.per_sec() as u64));
+        };
+        bar.set_style(style.with_key("rate", rate));
     }
     bar
 }

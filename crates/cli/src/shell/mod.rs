@@ -72,7 +72,7 @@ fn start(arguments: &ShellArguments) -> Result<ExitCode, Error> {
         && clean
     {
         // Whatever was answered is in the log already; only tidying up has failed.
-        eprintln!("warning: {}", fault::sentence(&error));
+        eprintln!("warning {}: {}", error.sqlstate(), error.message());
         eprintln!("every acknowledged commit is kept; the next start reads them from the log");
     }
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
