@@ -4,13 +4,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+/// Every test but the long ones of testkit.
+const LONG_TESTS_APART: &str = "test --workspace --no-fail-fast -- --skip long::";
+
+/// The long tests, which print how many cases, images, faults and kills they made. The whole workspace is named so
+/// that nothing is built again with other features; nothing else has tests of that name.
+const LONG_TESTS: &str = "test --quiet --workspace --test long -- --nocapture";
+
 /// The checks of CI, cheapest first: a reader of a red run sees the simplest cause.
 pub fn ci() -> Result<(), String> {
     let steps = [
         ("format", "fmt --all --check"),
         ("lints", "clippy --quiet --workspace --all-targets -- -D warnings"),
         ("docs", "doc --quiet --workspace --no-deps"),
-        ("tests", "test --workspace --no-fail-fast"),
+        ("tests", LONG_TESTS_APART),
+        ("long tests, with their counts", LONG_TESTS),
     ];
     timed("tidy", || crate::tidy::check(false))?;
     for (name, words) in steps {

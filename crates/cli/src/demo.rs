@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use gnitz::{Database, Error, Session};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::measure::{Latencies, duration, grouped};
 use crate::shell::{Mode, grid, write};
@@ -17,8 +17,8 @@ use crate::tpch::{self, Change, Refresh, VIEWS, Writer};
 /// The demo's arguments.
 #[derive(Args)]
 pub struct DemoArguments {
-    /// TPC-H scale factor: 1 is 6 million line items
-    #[arg(long, default_value_t = 0.1)]
+    /// TPC-H scale factor, at least 0.01: 1 is 6 million line items
+    #[arg(long, default_value_t = 0.1, value_parser = scale)]
     scale: f64,
     /// Rounds of the refresh stream; each inserts, deletes and reprices scale × 1,500 orders
     #[arg(long, default_value_t = 20)]
@@ -37,6 +37,9 @@ pub fn run(arguments: &DemoArguments) -> ExitCode {
         Some(dir) => (dir.clone(), false),
         None => (std::env::temp_dir().join(format!("gnitz-demo-{}", std::process::id())), true),
     };
+    if temporary {
+        remove_on_interrupt(dir.clone());
+    }
     let outcome = demo(arguments, &dir);
     if temporary {
         let _ = std::fs::remove_dir_all(&dir);
@@ -49,6 +52,26 @@ pub fn run(arguments: &DemoArguments) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The benchmark's generator gives too small data the same key twice.
+fn scale(text: &str) -> Result<f64, String> {
+    let scale: f64 = text.parse().map_err(|_| "not a number".to_string())?;
+    if (0.01..=1000.0).contains(&scale) { Ok(scale) } else { Err("must be from 0.01 to 1000".to_string()) }
+}
+
+/// A demo that is cut short leaves no gigabyte behind.
+fn remove_on_interrupt(dir: PathBuf) {
+    let _ = ctrlc::set_handler(move || {
+        // The demo still writes: what it makes meanwhile is removed in the next round.
+        for _ in 0..10 {
+            if std::fs::remove_dir_all(&dir).is_ok() {
+                break;
+            }
+        }
+        eprintln!("\ninterrupted; {} is removed", dir.display());
+        std::process::exit(130);
+    });
 }
 
 fn demo(arguments: &DemoArguments, dir: &Path) -> Result<bool, Error> {
@@ -70,7 +93,7 @@ fn demo(arguments: &DemoArguments, dir: &Path) -> Result<bool, Error> {
 fn load(session: &Session, scale: f64) -> Result<(), Error> {
     tpch::create_tables(session)?;
     let total: u64 = tpch::TABLES.iter().map(|table| table.rows(scale)).sum();
-    let bar = progress(total, "loading  {bar:30} {pos}/{len} rows  {per_sec}  {msg}");
+    let bar = progress(total, "loading  {bar:20} {human_pos}/{human_len} rows  {rate}  {msg}");
     let start = Instant::now();
     let mut rows = 0;
     for table in tpch::TABLES {
@@ -105,7 +128,7 @@ fn stream(session: &Session, arguments: &DemoArguments) -> Result<(), Error> {
     let changes: Vec<Change> = Refresh::new(arguments.scale).take(orders as usize).collect();
     let total: u64 = changes.iter().map(Change::rows).sum();
     let writer = Writer::new(session)?;
-    let bar = progress(total, "changing {bar:30} {pos}/{len} rows  {per_sec}  {msg}");
+    let bar = progress(total, "changing {bar:20} {human_pos}/{human_len} rows  {rate}  {msg}");
     let mut latencies = Latencies::default();
     let mut told = Instant::now();
     let start = Instant::now();
@@ -152,9 +175,10 @@ fn check(session: &Session) -> Result<bool, Error> {
         let differing = session.query(&format!("CHECK MATERIALIZED VIEW {}", view.name))?;
         if differing.num_rows() == 0 {
             println!(
-                "check {:<14} {} rows, all equal to a recomputation from the tables",
+                "check {:<14} {} {}, all equal to a recomputation from the tables",
                 view.name,
-                grouped(rows as u64)
+                grouped(rows as u64),
+                if rows == 1 { "row" } else { "rows" }
             );
         } else {
             equal = false;
@@ -177,7 +201,10 @@ fn progress(total: u64, template: &str) -> ProgressBar {
     }
     let bar = ProgressBar::new(total);
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
+        let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{} rows/s", grouped(state.per_sec() as u64));
+        };
+        bar.set_style(style.with_key("rate", rate));
     }
     bar
 }

@@ -38,7 +38,7 @@ pub(crate) fn check(
         snapshot.verify(catalog.by_id(source).map(|relation| relation.name()))?;
     }
     let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(snapshot);
-    let rows = planner.query(&as_dyn, &query, &[], cancel)?;
+    let rows = planner.query(&as_dyn, &query, &[], 0, cancel)?;
     let mut expected = BatchBuilder::new();
     for batch in &rows.batches {
         let columns = relation.def.columns.iter().zip(batch.columns());

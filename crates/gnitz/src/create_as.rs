@@ -48,7 +48,7 @@ fn fill(core: &Core, create: &CreateTable, answer: impl FnOnce() -> Result<Query
     let table = core.read(|_| draft(name.clone(), &rows))?;
     let notices = core.define(Change::Table(table))?;
     core.note(notices);
-    let mut gathered = gather(core, &name, &[])?;
+    let mut gathered = gather(core, &name, &[], true)?;
     for batch in &rows.batches {
         core.read(|_| gathered.add_batch(batch))?;
     }

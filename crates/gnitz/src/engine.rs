@@ -214,6 +214,7 @@ impl Engine {
         let mut publisher = lock(&self.publisher);
         while publisher.pending.front().is_some_and(|pending| pending.version.number <= number) {
             let Some(Pending { version, deltas }) = publisher.pending.pop_front() else { break };
+            debug_assert!(self.published.load().number < version.number, "versions are published in order");
             publisher.tell(&version, &deltas);
             self.published.store(version);
         }
@@ -281,6 +282,10 @@ impl Writer<'_> {
             changes.iter().try_for_each(|(&id, delta)| check(base, &head, id, delta))?;
         }
         let mut deltas = head.step(&changes, cancel)?;
+        debug_assert!(
+            changes.keys().all(|id| !deltas.contains_key(id)),
+            "a step gives no table's change again"
+        );
         deltas.extend(changes.iter().map(|(&id, delta)| (id, delta.clone())));
         let epoch = head.state.epoch + 1;
         let state = head.state.with(&deltas, epoch)?;
@@ -291,6 +296,7 @@ impl Writer<'_> {
     /// Makes the next version: of a commit, a checkpoint or a change of the catalog.
     pub(crate) fn advance(&mut self, state: State, compiled: Arc<Compiled>, deltas: Deltas) -> Ticket {
         let number = self.head.version.number + 1;
+        debug_assert!(state.epoch >= self.head.version.state.epoch, "an epoch is never taken back");
         let version = Arc::new(Version { number, state, compiled });
         lock(&self.engine.publisher).pending.push_back(Pending { version: Arc::clone(&version), deltas });
         self.head.version = version;

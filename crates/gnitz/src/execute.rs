@@ -19,7 +19,6 @@ use sql::{Changes, Env, PointQuery, PreparedDml, TableKind, ddl, explain, types}
 use zset::{Datum, Type};
 
 use crate::appender::flush;
-use crate::clock;
 use crate::definition::Change;
 use crate::error::{Error, Result};
 use crate::mode::{Core, Status};
@@ -133,7 +132,10 @@ impl Prepared {
         core.clear_cancel();
         let tag = self.statement.name();
         let done = |()| Outcome::Done { tag };
-        let noted = |notices| done(core.note(notices));
+        let noted = |notices| {
+            core.note(notices);
+            done(())
+        };
         match &self.statement {
             Statement::Query(query) => {
                 core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows)
@@ -222,13 +224,13 @@ impl Prepared {
         let plan = self.query_plan(core, &snapshot, query)?;
         match &plan.kind {
             PlanKind::Point(point) => {
-                let batch = point.fetch(as_dyn.as_ref(), &borrowed(params), clock::now_micros())?;
+                let batch = point.fetch(as_dyn.as_ref(), &borrowed(params), work.now(), core.cancel())?;
                 Ok(QueryResult { schema: batch.schema(), batches: vec![batch] })
             }
             PlanKind::Catalog(prepared) => facts::run(core, &facts(), prepared, &owned(params)),
             PlanKind::Query(prepared) => {
                 let params = owned(params);
-                let rows = planner.run(prepared, &as_dyn, &params, core.cancel())?;
+                let rows = planner.run(prepared, &as_dyn, &params, work.now(), core.cancel())?;
                 Ok(QueryResult { schema: rows.schema, batches: rows.batches })
             }
             PlanKind::Change(_) => {
@@ -256,7 +258,7 @@ impl Prepared {
         let PlanKind::Change(dml) = &plan.kind else {
             return Err(Error::Sql(sql::SqlError::internal("a change has the plan of a query")));
         };
-        let (params, now) = (borrowed(params), clock::now_micros());
+        let (params, now) = (borrowed(params), work.now());
         Ok(dml.execute(&Env { planner, snapshot: &as_dyn, params: &params, now, cancel: core.cancel() })?)
     }
 
@@ -405,7 +407,7 @@ impl Prepared {
     ) -> Result<u64> {
         let Statement::CopyFrom(copy) = &self.statement else { return Err(needs_a_stream()) };
         core.clear_cancel();
-        let empty = gather(core, &copy.table, &copy.columns)?;
+        let empty = gather(core, &copy.table, &copy.columns, true)?;
         let watch = copy::Watch { cancel: core.cancel(), copied: core.copied_bytes() };
         // Reading is part of the transaction, so a bad line fails it; outside of one nobody waits for it.
         let mut gathered = core.read(|_| copy::read(copy, input()?, empty, watch))?;
@@ -474,8 +476,9 @@ impl Prepared {
     }
 }
 
-/// Gathers rows for a table; they give these columns, or all of them if none are named.
-pub(crate) fn gather(core: &Core, table: &str, columns: &[String]) -> Result<Gather> {
+/// Gathers rows for a table; they give these columns, or all of them if none are named. With `one_moment` the rows
+/// are those of one statement, so that a default of `now()` is the same in all.
+pub(crate) fn gather(core: &Core, table: &str, columns: &[String], one_moment: bool) -> Result<Gather> {
     core.read(|work| {
         let relation = work.relation(table)?;
         if relation.def.kind != TableKind::Table {
@@ -484,7 +487,8 @@ pub(crate) fn gather(core: &Core, table: &str, columns: &[String]) -> Result<Gat
         let need = Need { relation: table.to_string(), privileges: Privileges::INSERT };
         work.base().compiled.catalog.permit(core.role(), &[need])?;
         let snapshot = Snapshot::new(Arc::clone(work.base()));
-        Gather::new(&core.engine().planner, snapshot, relation, columns)
+        let now = one_moment.then(|| work.now());
+        Gather::new(&core.engine().planner, snapshot, relation, columns, now)
     })
 }
 

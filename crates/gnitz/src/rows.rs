@@ -24,6 +24,7 @@ const PART_BYTES: usize = 64 << 20;
 pub(crate) struct Gather {
     relation: Arc<Relation>,
     loader: Loader,
+    now: Option<i64>,
     builder: BatchBuilder,
     parts: Vec<Batch>,
     rows: u64,
@@ -32,17 +33,19 @@ pub(crate) struct Gather {
 }
 
 impl Gather {
-    /// Nothing gathered yet. Rows give these columns, or all of them if none are named.
+    /// Nothing gathered yet. Rows give these columns, or all of them if none are named. `now` is what defaults of
+    /// `now()` give; without it that is when their rows are encoded.
     pub(crate) fn new(
         planner: &Arc<Planner>,
         snapshot: Snapshot,
         relation: Arc<Relation>,
         columns: &[String],
+        now: Option<i64>,
     ) -> Result<Gather> {
         let snapshot: Arc<dyn sql::Snapshot> = Arc::new(snapshot);
         let loader = Loader::new(planner, &snapshot, relation.name(), columns)?;
         let (builder, parts, removed) = (BatchBuilder::new(), Vec::new(), Strings::new());
-        Ok(Gather { relation, loader, builder, parts, rows: 0, removed })
+        Ok(Gather { relation, loader, now, builder, parts, rows: 0, removed })
     }
 
     /// The table.
@@ -124,7 +127,8 @@ impl Gather {
 
     fn encode_if(&mut self, rows: usize) -> Result<()> {
         if self.loader.rows() >= rows {
-            self.rows += self.loader.encode(clock::now_micros(), &mut self.builder)?;
+            let now = self.now.unwrap_or_else(clock::now_micros);
+            self.rows += self.loader.encode(now, &mut self.builder)?;
         }
         if self.builder.bytes() >= PART_BYTES {
             self.parts.push(std::mem::take(&mut self.builder).finish()?);

@@ -118,13 +118,13 @@ impl Session {
 
     /// The bulk path into a table.
     pub fn appender(&self, table: &str) -> Result<Appender> {
-        let gathered = execute::gather(&self.core, table, &[])?;
+        let gathered = execute::gather(&self.core, table, &[], false)?;
         Ok(Appender::new(Arc::clone(&self.core), gathered))
     }
 
     /// The bulk path into some columns of a table; the others get their defaults.
     pub fn appender_into(&self, table: &str, columns: &[String]) -> Result<Appender> {
-        let gathered = execute::gather(&self.core, table, columns)?;
+        let gathered = execute::gather(&self.core, table, columns, false)?;
         Ok(Appender::new(Arc::clone(&self.core), gathered))
     }
 

@@ -13,6 +13,7 @@ use sql::Planner;
 use zset::{Batch, CollectionId, Deltas, Strings};
 
 use crate::apply;
+use crate::clock;
 use crate::definition::Definition;
 use crate::error::{Error, Result};
 use crate::notice::Notice;
@@ -32,6 +33,8 @@ pub(crate) struct Work {
     /// What it did up to its last change of the catalog, which is all in `base`.
     steps: Vec<Step>,
     base: Arc<Version>,
+    /// When it began, which is what `now()` gives all through it.
+    now: i64,
     tables: Arc<Changes>,
     /// The base with some of the changes, views included.
     seen: Arc<Version>,
@@ -48,6 +51,7 @@ impl Work {
             seen: Arc::clone(&base),
             base,
             tables: Arc::default(),
+            now: clock::now_micros(),
             seen_changes: Deltas::new(),
         }
     }
@@ -60,6 +64,11 @@ impl Work {
     /// The version it began on, with its own changes of the catalog, and of rows before them.
     pub(crate) fn base(&self) -> &Arc<Version> {
         &self.base
+    }
+
+    /// The time of its beginning, in microseconds since 1970 in UTC.
+    pub(crate) fn now(&self) -> i64 {
+        self.now
     }
 
     /// The relation of this name.

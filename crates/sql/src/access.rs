@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
 use zset::{Batch, CollectionId, Datum, Layout, TraceCursor, Type, Vector};
@@ -17,7 +18,11 @@ use crate::literal::Literal;
 use crate::params::{Params, placeholder};
 use crate::planner::Planner;
 use crate::scalar::{self, Given, Scalars, Scope};
+use crate::scan::canceled;
 use crate::{assign, input};
+
+/// How many rows are found, or looked at, between two looks at the cancel flag.
+const CANCEL_EVERY: usize = 1 << 14;
 
 /// The rows of a table that satisfy a condition.
 #[derive(Debug)]
@@ -127,21 +132,25 @@ impl Access {
         Ok(layout.encode_prefix(&values, &mut prefix).is_ok().then_some(prefix))
     }
 
-    /// The rows, in the order of their keys.
+    /// The rows, in the order of their keys. Looks at the cancel flag as it goes.
     pub fn hits<'a>(
         &self,
         layout: &Layout,
         found: &'a Found,
         given: &Given<'_>,
+        cancel: &AtomicBool,
     ) -> Result<Vec<Hit<'a>>, SqlError> {
         let mut cursor = TraceCursor::new(&found.runs);
         cursor.seek_prefix(&found.prefix);
         let mut hits = Vec::new();
         while let Some((batch, row, weight)) = cursor.next_net()? {
+            if hits.len().is_multiple_of(CANCEL_EVERY) {
+                canceled(cancel)?;
+            }
             hits.push(Hit { batch, row, weight });
         }
         match &self.rest {
-            Some(rest) if !hits.is_empty() => select(rest, layout, hits, given),
+            Some(rest) if !hits.is_empty() => select(rest, layout, &hits, given, cancel),
             _ => Ok(hits),
         }
     }
@@ -185,16 +194,23 @@ pub fn columns(layout: &Layout, hits: &[Hit<'_>], wanted: impl Fn(u32) -> bool) 
         .collect()
 }
 
+/// The hits that satisfy the condition. In pieces, so that a scan holds the columns of a few rows only.
 fn select<'a>(
     rest: &Scalars,
     layout: &Layout,
-    hits: Vec<Hit<'a>>,
+    hits: &[Hit<'a>],
     given: &Given<'_>,
+    cancel: &AtomicBool,
 ) -> Result<Vec<Hit<'a>>, SqlError> {
-    let columns = columns(layout, &hits, |index| rest.uses(index));
-    let inputs: Vec<&Vector> = columns.iter().collect();
-    let rows = rest.select(&inputs, hits.len(), given)?;
-    Ok(rows.into_iter().map(|row| hits[row as usize]).collect())
+    let mut selected = Vec::new();
+    for piece in hits.chunks(CANCEL_EVERY) {
+        canceled(cancel)?;
+        let columns = columns(layout, piece, |index| rest.uses(index));
+        let inputs: Vec<&Vector> = columns.iter().collect();
+        let rows = rest.select(&inputs, piece.len(), given)?;
+        selected.extend(rows.into_iter().map(|row| piece[row as usize]));
+    }
+    Ok(selected)
 }
 
 /// The terms of a chain of ANDs.

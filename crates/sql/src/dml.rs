@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 
 use arrow::array::RecordBatch;
 use datafusion::sql::sqlparser::ast::{Assignment, AssignmentTarget, Expr, ObjectName};
-use zset::{Batch, Datum, Layout, Type};
+use zset::{Batch, Datum, Layout, Type, Vector};
 
 use crate::catalog::{Snapshot, TableDef, TableKind};
 use crate::error::{SqlError, SqlState};
@@ -34,6 +34,7 @@ mod rows;
 mod update;
 
 pub use load::Loader;
+use returning::Returning;
 
 /// What a statement changes.
 #[derive(Clone, Debug)]
@@ -69,6 +70,7 @@ pub struct PreparedDml {
     target: Writable,
     params: Params,
     action: Action,
+    returning: Option<Returning>,
 }
 
 #[derive(Debug)]
@@ -76,6 +78,13 @@ enum Action {
     Insert(Box<insert::Insert>),
     Update(Box<update::Update>),
     Delete(Box<delete::Delete>),
+}
+
+/// What came of an action: the delta, and the rows it affected as `RETURNING` sees them, with how often each.
+struct Affected {
+    delta: Batch,
+    columns: Vec<Vector>,
+    weights: Vec<i64>,
 }
 
 impl PreparedDml {
@@ -86,22 +95,26 @@ impl PreparedDml {
         statement: &Statement,
     ) -> Result<PreparedDml, SqlError> {
         let mut params = Params::default();
-        let (target, action) = match statement {
+        let (target, alias, action, items) = match statement {
             Statement::Insert(insert) => {
-                let (target, action) = insert::prepare(planner, snapshot, insert, &mut params)?;
-                (target, Action::Insert(Box::new(action)))
+                let (target, alias, action) = insert::prepare(planner, snapshot, insert, &mut params)?;
+                (target, alias, Action::Insert(Box::new(action)), &insert.returning)
             }
             Statement::Update(update) => {
-                let (target, action) = update::prepare(planner, snapshot, update, &mut params)?;
-                (target, Action::Update(Box::new(action)))
+                let (target, alias, action) = update::prepare(planner, snapshot, update, &mut params)?;
+                (target, alias, Action::Update(Box::new(action)), &update.returning)
             }
             Statement::Delete(delete) => {
-                let (target, action) = delete::prepare(planner, snapshot, delete, &mut params)?;
-                (target, Action::Delete(Box::new(action)))
+                let (target, alias, action) = delete::prepare(planner, snapshot, delete, &mut params)?;
+                (target, alias, Action::Delete(Box::new(action)), &delete.returning)
             }
             other => return Err(SqlError::internal(format!("{} changes no rows", other.name()))),
         };
-        Ok(PreparedDml { target, params, action })
+        let returning = match items {
+            Some(items) => Some(Returning::new(planner, &target, &alias, items, &mut params)?),
+            None => None,
+        };
+        Ok(PreparedDml { target, params, action, returning })
     }
 
     /// The table it changes.
@@ -116,12 +129,7 @@ impl PreparedDml {
 
     /// The columns that `RETURNING` gives, if there is one.
     pub fn returning(&self) -> Option<arrow::datatypes::SchemaRef> {
-        let returning = match &self.action {
-            Action::Insert(insert) => insert.returning(),
-            Action::Update(update) => update.returning(),
-            Action::Delete(delete) => delete.returning(),
-        };
-        returning.map(|r| Arc::clone(r.schema()))
+        self.returning.as_ref().map(|returning| Arc::clone(returning.schema()))
     }
 
     /// The changes it makes to the snapshot. Fails if the table is no longer the one it was prepared for: prepare
@@ -139,11 +147,18 @@ impl PreparedDml {
         }
         let params = self.params.bind(env.params)?;
         let given = Given { raw: env.params, params: &params, now: env.now };
-        match &self.action {
-            Action::Insert(insert) => insert.execute(&self.target, env, &given),
-            Action::Update(update) => update.execute(&self.target, env, &given),
-            Action::Delete(delete) => delete.execute(&self.target, env, &given),
-        }
+        let shown = self.returning.is_some();
+        let Affected { delta, columns, weights } = match &self.action {
+            Action::Insert(insert) => insert.execute(&self.target, env, &given)?,
+            Action::Update(update) => update.execute(&self.target, env, &given)?,
+            Action::Delete(delete) => delete.execute(&self.target, env, &given, shown)?,
+        };
+        let returning = match &self.returning {
+            Some(returning) => Some(returning.eval(&columns, &weights, &given)?),
+            None => None,
+        };
+        let affected = weights.iter().map(|weight| weight.unsigned_abs()).sum();
+        Ok(Changes { table: Arc::clone(&self.target.def), delta, affected, returning })
     }
 }
 

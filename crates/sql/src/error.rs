@@ -367,7 +367,16 @@ fn from_text(text: &str) -> SqlError {
     let message = first_line(text);
     let lower = message.to_lowercase();
     let has = |needle: &str| lower.contains(needle);
-    let state = if has("divide by zero") || has("division by zero") {
+    let state = if has("correlated scalar subquery") {
+        return SqlError::unsupported("a correlated scalar subquery that is not one aggregate")
+            .with_hint("take max() or min() of its column, or write it as a join");
+    } else if has("outerreferencecolumn") {
+        return SqlError::unsupported("a correlated or LATERAL subquery that cannot become a join")
+            .with_hint("write it as a join with a subquery that has its own GROUP BY");
+    } else if has("physical plan does not support") {
+        return SqlError::unsupported("a subquery in this place")
+            .with_hint("write it as a join, or with WITH and a condition in WHERE");
+    } else if has("divide by zero") || has("division by zero") {
         return SqlError::new(SqlState::DivisionByZero, "division by zero");
     } else if has("overflow") || has("out of range") || has("too large to store") {
         SqlState::NumericOutOfRange
@@ -387,9 +396,6 @@ fn from_text(text: &str) -> SqlError {
         SqlState::InvalidText
     } else if has("coerc") || has("cannot infer common") || has("can't convert") {
         SqlState::DatatypeMismatch
-    } else if has("physical plan does not support") {
-        return SqlError::unsupported("a subquery in this place")
-            .with_hint("write it as a join, or with WITH and a condition in WHERE");
     } else if has("not implemented") || has("unsupported") || has("not supported") {
         SqlState::FeatureNotSupported
     } else if has("number of columns") || has("same number") {

@@ -18,6 +18,7 @@ mod evaluate;
 pub mod explain;
 mod expr;
 mod extremes;
+mod floats;
 mod functions;
 mod fuse;
 pub mod input;

@@ -106,17 +106,18 @@ impl Planner {
         Ok(ViewPlan { columns, circuit, schema, logical: plan.display_indent().to_string(), notice })
     }
 
-    /// Answers a query.
+    /// Answers a query. `now` is what `now()` gives, in microseconds since 1970 in UTC.
     pub fn query(
         &self,
         snapshot: &Arc<dyn Snapshot>,
         query: &Query,
         params: &[Parameter],
+        now: i64,
         cancel: &Arc<AtomicBool>,
     ) -> Result<Rows, SqlError> {
         let types: Vec<Option<Type>> = params.iter().map(|(_, ty)| Some(*ty)).collect();
         let (bound, names) = self.bind_query(snapshot, query, &types)?;
-        let plan = self.optimized(bound)?;
+        let plan = self.optimized(bound, Some(now))?;
         self.run_plan(plan, &names, snapshot, params, cancel)
     }
 
@@ -134,7 +135,7 @@ impl Planner {
         let schema = renamed(bound.schema().as_arrow(), &names);
         let cached = match typed && steady {
             true => {
-                let plan = self.optimized(bound)?;
+                let plan = self.optimized(bound, None)?;
                 let relations = relations(&plan)?;
                 Some(Cached { plan, relations })
             }
@@ -156,13 +157,14 @@ impl Planner {
         prepared: &Prepared,
         snapshot: &Arc<dyn Snapshot>,
         params: &[Parameter],
+        now: i64,
         cancel: &Arc<AtomicBool>,
     ) -> Result<Rows, SqlError> {
         let cached = prepared.cached.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(cached) = cached else {
             let types: Vec<Option<Type>> = params.iter().map(|(_, ty)| Some(*ty)).collect();
             let (bound, names) = self.bind_query(snapshot, &prepared.query, &types)?;
-            return self.run_plan(self.optimized(bound)?, &names, snapshot, params, cancel);
+            return self.run_plan(self.optimized(bound, Some(now))?, &names, snapshot, params, cancel);
         };
         let current = |def: &Arc<TableDef>| snapshot.table(&def.name).is_some_and(|now| now == *def);
         if cached.relations.iter().all(current) {
@@ -171,7 +173,7 @@ impl Planner {
         let again = self.prepare(snapshot, &prepared.query, &prepared.given)?;
         let fresh = again.cached.into_inner().unwrap_or_else(PoisonError::into_inner);
         *prepared.cached.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-        self.query(snapshot, &prepared.query, params, cancel)
+        self.query(snapshot, &prepared.query, params, now, cancel)
     }
 
     /// The plan of a select list over relations: coerced, with our arithmetic and simplified, its expressions in
@@ -188,7 +190,7 @@ impl Planner {
     /// The text of a query's optimised logical plan.
     pub fn explain_query(&self, snapshot: &Arc<dyn Snapshot>, query: &Query) -> Result<String, SqlError> {
         let (bound, _) = self.bind_query(snapshot, query, &[])?;
-        Ok(self.optimized(bound)?.display_indent().to_string())
+        Ok(self.optimized(bound, None)?.display_indent().to_string())
     }
 
     fn bind_query(
@@ -205,9 +207,10 @@ impl Planner {
         Ok((bound, names))
     }
 
-    fn optimized(&self, bound: LogicalPlan) -> Result<LogicalPlan, SqlError> {
-        let timed = depends_on_the_moment(&bound)?;
-        let plan = self.session.optimize_query(self.session.analyze(bound)?, timed)?;
+    /// The optimised plan; without a time a call of `now()` stays one.
+    fn optimized(&self, bound: LogicalPlan, now: Option<i64>) -> Result<LogicalPlan, SqlError> {
+        let now = if depends_on_the_moment(&bound)? { now } else { None };
+        let plan = self.session.optimize_query(self.session.analyze(bound)?, now)?;
         Ok(fuse(plan)?)
     }
 

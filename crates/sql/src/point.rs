@@ -8,6 +8,7 @@
 //! asked for and the making of an Arrow batch: about a microsecond.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -116,6 +117,7 @@ impl PointQuery {
         snapshot: &dyn Snapshot,
         params: &[(&Datum, Type)],
         now: i64,
+        cancel: &AtomicBool,
     ) -> Result<RecordBatch, SqlError> {
         let current = snapshot.table(&self.table.name);
         if current.is_none_or(|current| current.id != self.table.id) {
@@ -130,7 +132,7 @@ impl PointQuery {
         let bound = self.params.bind(params)?;
         let given = Given { raw: params, params: &bound, now };
         let found = self.access.look(&self.layout, snapshot, self.table.id, &given)?;
-        let hits = repeated(self.access.hits(&self.layout, &found, &given)?);
+        let hits = repeated(self.access.hits(&self.layout, &found, &given, cancel)?);
         match &self.output {
             Output::Columns(columns) => {
                 let array =

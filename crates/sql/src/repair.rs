@@ -29,6 +29,9 @@ pub(crate) fn name_outputs(query: &mut Query) {
     let _ = VisitMut::visit(query, &mut NameOutputs);
 }
 
+/// Digits of a decimal, and the most of them after its point.
+const DECIMAL_DIGITS: i64 = 38;
+
 struct Repair;
 
 impl VisitorMut for Repair {
@@ -45,6 +48,7 @@ impl VisitorMut for Repair {
         cut(expr);
         interval(expr);
         complement(expr);
+        float(expr);
         ControlFlow::Continue(())
     }
 }
@@ -100,6 +104,26 @@ fn interval(expr: &mut Expr) {
             format: None,
         };
     }
+}
+
+/// A number with an exponent that no decimal holds to `CAST('number' AS DOUBLE PRECISION)`
+fn float(expr: &mut Expr) {
+    let Expr::Value(value) = expr else { return };
+    let Value::Number(text, _) = &value.value else { return };
+    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return };
+    let after = mantissa.split_once('.').map_or(0, |(_, digits)| digits.len() as i64);
+    let before = mantissa.split_once('.').map_or(mantissa, |(digits, _)| digits).len() as i64;
+    let fits = |exponent: i64| before + exponent <= DECIMAL_DIGITS && after - exponent <= DECIMAL_DIGITS;
+    if exponent.parse::<i64>().is_ok_and(fits) {
+        return;
+    }
+    *expr = Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(Expr::value(Value::SingleQuotedString(text.clone()))),
+        data_type: DataType::DoublePrecision,
+        array: false,
+        format: None,
+    };
 }
 
 /// `~a` to `a # -1`

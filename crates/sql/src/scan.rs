@@ -41,10 +41,15 @@ pub(crate) struct Running {
 impl Running {
     /// An error if the query was cancelled.
     pub(crate) fn check(&self) -> Result<(), SqlError> {
-        match self.cancel.load(Ordering::Relaxed) {
-            true => Err(SqlError::new(SqlState::QueryCanceled, "the statement was cancelled")),
-            false => Ok(()),
-        }
+        canceled(&self.cancel)
+    }
+}
+
+/// An error if the flag is set.
+pub(crate) fn canceled(cancel: &AtomicBool) -> Result<(), SqlError> {
+    match cancel.load(Ordering::Relaxed) {
+        true => Err(SqlError::new(SqlState::QueryCanceled, "the statement was cancelled")),
+        false => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use datafusion::arrow::temporal_conversions::timestamp_us_to_datetime;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DFSchema, Result, TableReference, plan_datafusion_err};
 use datafusion::datasource::cte_worktable::CteWorkTable;
@@ -153,13 +154,19 @@ impl Session {
         Ok(self.simplifier.optimize(plan, &context, |_, _| {})?)
     }
 
-    /// The analysed plan optimised for being run once, with the current time where it is asked for.
-    pub(crate) fn optimize_query(&self, plan: LogicalPlan, timed: bool) -> Result<LogicalPlan, SqlError> {
-        if !timed {
+    /// The analysed plan optimised for being run once, with this time for `now()` if there is one.
+    pub(crate) fn optimize_query(
+        &self,
+        plan: LogicalPlan,
+        now: Option<i64>,
+    ) -> Result<LogicalPlan, SqlError> {
+        let Some(now) = now else {
             return Ok(self.state.optimizer().optimize(plan, &self.state, |_, _| {})?);
-        }
+        };
         let mut state = self.state.clone();
         state.mark_start_execution();
+        let moment = timestamp_us_to_datetime(now).map(|moment| moment.and_utc());
+        state.execution_props_mut().query_execution_start_time = moment;
         Ok(state.optimizer().optimize(plan, &state, |_, _| {})?)
     }
 }

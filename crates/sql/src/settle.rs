@@ -7,24 +7,23 @@
 //! becomes one, as in PostgreSQL. And dates and intervals take part in arithmetic with numbers, which must be
 //! known as soon as names are.
 
-use std::sync::Arc;
-
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, Case, ScalarFunction};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, ScalarFunctionArgs,
-    ScalarUDFImpl, Signature, Union, Volatility,
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDFImpl, Signature,
+    Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use expr::BinaryOp;
 
 use crate::checked::{Checked, Operation, arithmetic, own_arithmetic};
+use crate::floats;
 use crate::rules::rewrite_expressions;
 
 /// Functions whose arguments have one type, which is the result's.
@@ -44,13 +43,10 @@ impl AnalyzerRule for SettleTypes {
         if plan.exists(|node| Ok(matches!(node, LogicalPlan::RecursiveQuery(_))))? {
             return Ok(plan);
         }
+        let plan = floats::in_lists(plan)?;
         let settled =
             rewrite_expressions(plan, |expr, schema| expr.transform_up(|expr| settle(expr, schema)))?;
-        let united = settled.transform_up_with_subqueries(|node| match node {
-            LogicalPlan::Union(union) => settle_union(union),
-            node => Ok(Transformed::no(node)),
-        })?;
-        Ok(united.data)
+        floats::in_relations(settled)
     }
 }
 
@@ -58,6 +54,7 @@ fn settle(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => settle_binary(*left, op, *right, schema),
         Expr::Case(case) => settle_case(case, schema),
+        Expr::Between(_) | Expr::InList(_) | Expr::InSubquery(_) => floats::in_comparison(expr, schema)?,
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "mod" && args.len() == 2 => {
             let mut args = args.into_iter();
             match (args.next(), args.next()) {
@@ -97,6 +94,9 @@ fn whole_decimal(value: i128, scale: i8) -> ScalarValue {
 fn settle_binary(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let plain =
         |left, right| Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right: Box::new(right) });
+    if compares(op) {
+        return floats::beside([left, right], schema).update_data(|[left, right]| plain(left, right));
+    }
     let bits = matches!(op, Operator::BitwiseAnd | Operator::BitwiseOr | Operator::BitwiseXor);
     if !bits && arithmetic(op).is_none() {
         return Transformed::no(plain(left, right));
@@ -110,30 +110,44 @@ fn settle_binary(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Tr
     }
 }
 
+fn compares(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
 fn settle_case(case: Case, schema: &DFSchema) -> Transformed<Expr> {
-    let Case { expr, when_then_expr, else_expr } = case;
-    let (whens, thens): (Vec<_>, Vec<_>) =
+    let Case { mut expr, when_then_expr, else_expr } = case;
+    let (mut whens, thens): (Vec<_>, Vec<_>) =
         when_then_expr.into_iter().map(|(when, then)| (when, *then)).unzip();
+    let mut compared = false;
+    if let Some(operand) = expr.take() {
+        // The operand is compared with each of them.
+        let all = whens.into_iter().map(|when| *when).chain([*operand]).collect();
+        let mut all: Transformed<Vec<Expr>> = floats::among(all, schema);
+        compared = all.transformed;
+        expr = all.data.pop().map(Box::new);
+        whens = all.data.into_iter().map(Box::new).collect();
+    }
     let branches = thens.len();
     let values = thens.into_iter().chain(else_expr.map(|last| *last)).collect();
-    settle_choice(values, schema).update_data(|mut values| {
+    let mut settled = settle_choice(values, schema).update_data(|mut values| {
         let last = values.split_off(branches).pop().map(Box::new);
         let pairs = whens.into_iter().zip(values.into_iter().map(Box::new)).collect();
         Expr::Case(Case { expr, when_then_expr: pairs, else_expr: last })
-    })
+    });
+    settled.transformed |= compared;
+    settled
 }
 
 /// Values of which one is chosen: they will have one type.
 fn settle_choice(values: Vec<Expr>, schema: &DFSchema) -> Transformed<Vec<Expr>> {
+    let floats = floats::among(values, schema);
+    if floats.transformed {
+        return floats;
+    }
+    let values = floats.data;
     let types: Vec<DataType> =
         values.iter().map(|value| value.get_type(schema).unwrap_or(DataType::Null)).collect();
-    if needs_floats(&types) {
-        let floats = values.into_iter().zip(&types).map(|(value, ty)| match ty.is_decimal() {
-            true => as_float(value, schema),
-            false => value,
-        });
-        return Transformed::yes(floats.collect());
-    }
     let partners: Vec<&DataType> =
         values.iter().zip(&types).filter(|(value, _)| !is_literal(value)).map(|(_, ty)| ty).collect();
     let small = |ty: &&DataType| matches!(ty, DataType::Int16 | DataType::Int32);
@@ -151,51 +165,6 @@ fn settle_choice(values: Vec<Expr>, schema: &DFSchema) -> Transformed<Vec<Expr>>
     Transformed::yes(
         values.into_iter().zip(narrowed).map(|(value, narrow)| narrow.unwrap_or(value)).collect(),
     )
-}
-
-/// Gives the columns of a union that are floats in one input and decimals in another one type.
-fn settle_union(union: Union) -> Result<Transformed<LogicalPlan>> {
-    let column_types = |column: usize| -> Vec<DataType> {
-        let ty = |input: &Arc<LogicalPlan>| input.schema().field(column).data_type().clone();
-        union.inputs.iter().map(ty).collect()
-    };
-    let width = union.schema.fields().len();
-    let floats: Vec<usize> = (0..width).filter(|&column| needs_floats(&column_types(column))).collect();
-    if floats.is_empty() || union.inputs.iter().any(|input| input.schema().fields().len() != width) {
-        return Ok(Transformed::no(LogicalPlan::Union(union)));
-    }
-    let mut inputs = Vec::with_capacity(union.inputs.len());
-    for input in union.inputs {
-        let schema = Arc::clone(input.schema());
-        let columns = schema.iter().enumerate().map(|(index, (qualifier, field))| {
-            let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
-            match floats.contains(&index) && field.data_type().is_decimal() {
-                true => as_float(column, &schema).alias_qualified(qualifier.cloned(), field.name()),
-                false => column,
-            }
-        });
-        let columns: Vec<Expr> = columns.collect();
-        inputs.push(Arc::new(LogicalPlanBuilder::from(input).project(columns)?.build()?));
-    }
-    Ok(Transformed::yes(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)))
-}
-
-fn needs_floats(types: &[DataType]) -> bool {
-    types.iter().any(DataType::is_floating) && types.iter().any(DataType::is_decimal)
-}
-
-fn as_float(value: Expr, schema: &DFSchema) -> Expr {
-    match &value {
-        Expr::Literal(ScalarValue::Decimal128(Some(unscaled), _, scale), metadata) => {
-            // Through text, so that the double is the one next to the decimal.
-            let text = format!("{unscaled}e{}", -i32::from(*scale));
-            match text.parse::<f64>() {
-                Ok(float) => Expr::Literal(ScalarValue::Float64(Some(float)), metadata.clone()),
-                Err(_) => value,
-            }
-        }
-        _ => value.clone().cast_to(&DataType::Float64, schema).unwrap_or(value),
-    }
 }
 
 fn is_literal(expr: &Expr) -> bool {

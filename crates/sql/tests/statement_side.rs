@@ -62,6 +62,11 @@ impl Db {
         Db { planner, state: State::default(), cancel: Arc::new(AtomicBool::new(false)) }
     }
 
+    /// Sets or clears the cancel flag.
+    fn cancel(&self, cancelled: bool) {
+        self.cancel.store(cancelled, std::sync::atomic::Ordering::Relaxed);
+    }
+
     fn snapshot(&self) -> Arc<dyn Snapshot> {
         Arc::new(self.state.clone())
     }
@@ -85,10 +90,10 @@ impl Db {
             }
             Statement::Query(query) => {
                 let snapshot = self.snapshot();
-                let rows = self.planner.query(&snapshot, query, params, &self.cancel)?;
+                let rows = self.planner.query(&snapshot, query, params, NOW, &self.cancel)?;
                 let shown: Vec<String> = rows.batches.iter().flat_map(show).collect();
                 if let Some(point) = PointQuery::recognise(&self.planner, snapshot.as_ref(), query) {
-                    let batch = point.fetch(snapshot.as_ref(), &borrowed(params), NOW)?;
+                    let batch = point.fetch(snapshot.as_ref(), &borrowed(params), NOW, &self.cancel)?;
                     let mut sorted = show(&batch);
                     let mut general = shown.clone();
                     sorted.sort();
@@ -191,6 +196,21 @@ fn inserts_values_defaults_and_expressions() {
     );
     assert_eq!(db.run("INSERT INTO log DEFAULT VALUES"), 1);
     assert_eq!(db.rows("SELECT count(*) FROM log WHERE at = TIMESTAMPTZ '2024-02-29 12:00:00+00'"), ["3"]);
+}
+
+#[test]
+fn a_scan_looks_at_the_cancel_flag() {
+    let mut db = items();
+    for statement in [
+        "UPDATE item SET price = 1 WHERE name LIKE 'o%'",
+        "DELETE FROM item WHERE price > 5",
+        "DELETE FROM item",
+    ] {
+        db.cancel(true);
+        assert_eq!(db.try_run(statement, &[]).expect_err("cancelled").sqlstate(), "57014", "{statement}");
+        db.cancel(false);
+    }
+    assert_eq!(db.run("DELETE FROM item WHERE price > 5"), 2);
 }
 
 #[test]

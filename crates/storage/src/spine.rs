@@ -54,6 +54,7 @@ pub(crate) struct Disk {
 impl Disk {
     pub(crate) fn new(runs: Vec<Run>) -> Disk {
         let handles: Vec<Arc<Shard>> = runs.iter().flatten().cloned().collect();
+        debug_assert!(runs.iter().all(apart), "shards of a run do not overlap");
         let (mut least, mut greatest) = (Strings::default(), Strings::default());
         for shard in &handles {
             least.push(shard.least());
@@ -72,12 +73,20 @@ impl Disk {
     }
 }
 
+/// Whether each shard ends before the next begins.
+fn apart(run: &Run) -> bool {
+    run.iter().all(|shard| shard.least() <= shard.greatest())
+        && run.windows(2).all(|pair| pair[0].greatest() < pair[1].least())
+}
+
 impl Spine {
     pub(crate) fn new(fingerprint: u64, disk: Disk) -> Spine {
         Spine::build(fingerprint, Arc::new(disk), Vec::new(), 0)
     }
 
     fn build(fingerprint: u64, disk: Arc<Disk>, memory: Vec<Batch>, sealed: usize) -> Spine {
+        debug_assert!(sealed <= memory.len(), "{sealed} of {} runs are sealed", memory.len());
+        debug_assert!(memory.iter().all(|run| !run.is_empty()), "an empty run costs every read a search");
         Spine { inner: Arc::new(Inner { fingerprint, disk, memory, sealed, all: OnceLock::new() }) }
     }
 
@@ -123,6 +132,7 @@ impl Spine {
             rows += memory[keep].len();
             bytes += memory[keep].bytes();
         }
+        debug_assert!(keep >= *sealed, "a run that a checkpoint is writing is not folded");
         let mut folded = Vec::with_capacity(keep + 1);
         folded.extend_from_slice(&memory[..keep]);
         if keep == memory.len() {
@@ -177,6 +187,7 @@ impl Spine {
 
     /// The same trace where the sealed runs have gone into `runs`, which is all there is on disk now.
     pub(crate) fn unseal(&self, sealed: usize, runs: Vec<Run>) -> Spine {
+        debug_assert_eq!(sealed, self.inner.sealed, "the runs that were written are those that were sealed");
         let memory = self.inner.memory.get(sealed..).unwrap_or_default().to_vec();
         Spine::build(self.inner.fingerprint, Arc::new(Disk::new(runs)), memory, 0)
     }

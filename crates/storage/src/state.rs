@@ -32,6 +32,7 @@ impl State {
         if epoch < self.epoch {
             return Err(StorageError::Misuse(format!("state of epoch {epoch} after epoch {}", self.epoch)));
         }
+        debug_assert!(deltas.values().all(|batch| batch.unsound().is_none()), "a delta is a batch");
         let mut spines = (*self.spines).clone();
         for (&id, batch) in deltas {
             let place = find(&spines, id).map_err(|_| unknown(id))?;
@@ -86,6 +87,7 @@ impl State {
                 let spine = Spine::new(fingerprint, Default::default());
                 Arc::make_mut(&mut self.spines).insert(place, (id, spine));
                 self.next_collection = self.next_collection.max(id.0.saturating_add(1));
+                debug_assert!(self.spines.is_sorted_by_key(|(id, _)| *id));
                 Ok(())
             }
         }

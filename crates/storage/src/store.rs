@@ -142,6 +142,7 @@ impl Store {
         self.poison.check()?;
         let ticket = Ticket::take(&self.checkpointing).ok_or(StorageError::Busy)?;
         self.wal.rotate()?;
+        debug_assert!(state.collections().all(|(_, spine)| spine.sealed_runs().is_empty()), "one at a time");
         state.replace(|_, spine| (spine.memory_bytes() > 0).then(|| spine.seal()));
         Ok(Job {
             fs: self.fs.clone(),

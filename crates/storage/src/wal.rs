@@ -146,6 +146,7 @@ impl Wal {
         let written = log.file.append(&bytes).map_err(StorageError::io("append to", &log.name));
         self.poison.watch(written)?;
         let lsn = Lsn(log.next);
+        debug_assert!(self.durable.load(Ordering::Acquire) < lsn.0, "what is not written yet is not durable");
         log.next += 1;
         log.last_epoch = epoch;
         log.bytes += bytes.len() as u64;
@@ -188,6 +189,7 @@ impl Wal {
             (log.file.clone(), log.name.clone(), log.next - 1)
         };
         self.poison.watch(file.sync().map_err(StorageError::io("sync", &name)))?;
+        debug_assert!(last < hold(&self.log).next, "what is durable was written");
         self.durable.fetch_max(last, Ordering::AcqRel);
         Ok(())
     }

@@ -123,6 +123,7 @@ impl Machine {
         let scratch = std::mem::take(&mut memory.scratch);
         let mut context = Context::new(traces, first, scratch, cancel);
         self.run(inputs, &mut memory, &mut context)?;
+        debug_assert!(memory.registers.iter().all(Flow::is_empty), "every register was read and emptied");
         memory.scratch = context.scratch;
         if let Ok(mut pool) = self.memory.lock() {
             pool.push(memory);

@@ -99,6 +99,19 @@ impl Batch {
         self
     }
 
+    /// What is wrong with the batch, if anything: its keys must ascend, each once, and no weight be zero. It reads
+    /// every key: for assertions.
+    pub fn unsound(&self) -> Option<String> {
+        let zero = self.weights.iter().position(|&weight| weight == 0);
+        let descent =
+            (1..self.len()).find(|&row| compare(self.key(row - 1), self.key(row)) != Ordering::Less);
+        let heaps =
+            self.extent(0..self.len()).is_none().then(|| "an entry lies outside its heap".to_string());
+        zero.map(|row| format!("row {row} has weight zero"))
+            .or_else(|| descent.map(|row| format!("row {row} does not come after row {}", row - 1)))
+            .or(heaps)
+    }
+
     /// How many rows there are.
     #[inline]
     pub fn len(&self) -> usize {

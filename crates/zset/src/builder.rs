@@ -127,6 +127,7 @@ impl BatchBuilder {
 
     /// The batch of rows that were pushed in ascending order of distinct keys, none with weight zero.
     pub fn finish_sorted(self) -> Batch {
+        debug_assert_eq!(self.weights.len(), self.offsets.len(), "a row has a weight and a pair of offsets");
         Batch::from_vecs(self.weights, self.offsets, self.keys, self.values)
     }
 
@@ -158,6 +159,7 @@ impl BatchBuilder {
                 out.push(self.offsets[row as usize], weight);
             }
         }
+        debug_assert!(out.keys.used <= self.keys.len() && out.values.used <= self.values.len());
         Ok(out.finish())
     }
 
@@ -225,7 +227,9 @@ impl<'a> Gather<'a> {
     fn finish(mut self) -> Batch {
         self.keys.to.truncate(self.keys.used);
         self.values.to.truncate(self.values.used);
-        Batch::from_vecs(self.weights, self.offsets, self.keys.to, self.values.to)
+        let batch = Batch::from_vecs(self.weights, self.offsets, self.keys.to, self.values.to);
+        debug_assert_eq!(batch.unsound(), None);
+        batch
     }
 }
 

@@ -64,6 +64,25 @@ pub enum Lane {
 }
 
 impl Type {
+    /// A type of each kind, decimals of both widths: for tests that must miss none.
+    pub const SAMPLES: [Type; 15] = [
+        Type::Bool,
+        Type::Int16,
+        Type::Int32,
+        Type::Int64,
+        Type::Float32,
+        Type::Float64,
+        Type::Decimal { precision: 9, scale: 2 },
+        Type::Decimal { precision: 38, scale: 4 },
+        Type::Text,
+        Type::Bytes,
+        Type::Date,
+        Type::Time,
+        Type::Timestamp,
+        Type::TimestampTz,
+        Type::Interval,
+    ];
+
     /// The representation of a column of this type.
     pub fn lane(self) -> Lane {
         match self {
@@ -256,23 +275,7 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        let all = [
-            Type::Bool,
-            Type::Int16,
-            Type::Int32,
-            Type::Int64,
-            Type::Float32,
-            Type::Float64,
-            Type::Decimal { precision: 15, scale: 2 },
-            Type::Text,
-            Type::Bytes,
-            Type::Date,
-            Type::Time,
-            Type::Timestamp,
-            Type::TimestampTz,
-            Type::Interval,
-        ];
-        for ty in all {
+        for ty in Type::SAMPLES {
             assert_eq!(ty.to_string().parse(), Ok(ty));
             assert_eq!(ty.to_string().to_lowercase().parse(), Ok(ty));
         }

@@ -78,11 +78,12 @@ fn prompt(runner: &Runner) -> &'static str {
 
 /// Adds a whole statement, at once to the file too: another shell or a killed one loses nothing.
 fn remember(editor: &mut Editor<Words, FileHistory>, entry: &str, file: Option<&Path>) {
-    if !entry.is_empty() && matches!(editor.add_history_entry(entry), Ok(true)) {
-        if let Some(path) = file {
-            // A home that cannot be written keeps nothing; the shell works without.
-            let _ = editor.append_history(path);
-        }
+    if !entry.is_empty()
+        && matches!(editor.add_history_entry(entry), Ok(true))
+        && let Some(path) = file
+    {
+        // A home that cannot be written keeps nothing; the shell works without.
+        let _ = editor.append_history(path);
     }
 }
 

@@ -52,7 +52,7 @@ pub fn marked(error: &Error, statement: &str) -> String {
 fn marked_line(statement: &str, position: Position, number: usize) -> String {
     let text = statement.lines().nth((position.line as usize).saturating_sub(1)).unwrap_or("");
     let at = (position.column as usize).saturating_sub(1);
-    let skipped = if at > AROUND { at - AROUND } else { 0 };
+    let skipped = at.saturating_sub(AROUND);
     let mut shown: String = text.chars().skip(skipped).take(2 * AROUND).collect();
     let mut before: String = text.chars().skip(skipped).take(at - skipped).collect();
     if skipped > 0 {

@@ -209,3 +209,54 @@ fn ad_hoc_queries() {
         ["1", "-", "-", "2"]
     );
 }
+
+#[test]
+fn a_decimal_beside_a_float_is_a_float() {
+    let (_database, session) = memory();
+    run(
+        &session,
+        "CREATE TABLE f (id BIGINT PRIMARY KEY, d DOUBLE PRECISION, n NUMERIC(10, 2));
+         INSERT INTO f VALUES (1, 1.5, 1.50), (2, 'NaN', 2), (3, 1e300, 3), (4, NULL, 4);
+         CREATE MATERIALIZED VIEW v AS SELECT id, d > 1.5 AS above, d = n AS same, greatest(d, 1.5) AS most FROM f;",
+    );
+    let expected = ["1|false|true|1.5", "2|true|false|NaN", "3|true|false|1e300", "4|-|-|1.5"];
+    assert_eq!(rows(&session, "SELECT * FROM v ORDER BY id"), expected);
+    check(&session);
+    for (condition, ids) in [
+        ("d IN (1.5, 2.25)", vec!["1"]),
+        ("d BETWEEN 0.5 AND 2.5", vec!["1"]),
+        ("d IS DISTINCT FROM 1.5", vec!["2", "3", "4"]),
+        ("CASE d WHEN 1.5 THEN true ELSE false END", vec!["1"]),
+        ("d IN (SELECT n FROM f)", vec!["1"]),
+        ("n IN (SELECT d FROM f)", vec!["1"]),
+        ("d > 1e200", vec!["2", "3"]),
+        ("n > 1e-60", vec!["1", "2", "3", "4"]),
+    ] {
+        assert_eq!(
+            rows(&session, &format!("SELECT id FROM f WHERE {condition} ORDER BY id")),
+            ids,
+            "{condition}"
+        );
+    }
+    let list =
+        "SELECT a FROM (VALUES (1e300::DOUBLE PRECISION), (2.25), ('NaN'::DOUBLE PRECISION)) x(a) ORDER BY a";
+    assert_eq!(rows(&session, list), ["2.25", "1e300", "NaN"]);
+    assert_eq!(rows(&session, "SELECT count(*) FROM f x JOIN f y ON x.d = y.n"), ["1"]);
+    assert_eq!(rows(&session, "SELECT d FROM f INTERSECT SELECT n FROM f"), ["1.5"]);
+}
+
+#[test]
+fn what_a_subquery_cannot_be_is_named() {
+    let (_database, session) = memory();
+    run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)");
+    for (query, construct) in [
+        ("SELECT id, (SELECT n FROM t y WHERE y.id > x.id) FROM t x", "correlated scalar subquery"),
+        ("SELECT id, (SELECT n FROM t y WHERE y.id > x.id LIMIT 1) FROM t x", "subquery"),
+        ("SELECT 1 FROM t x, LATERAL (SELECT n FROM t y WHERE y.id > x.id LIMIT 1) l", "LATERAL subquery"),
+    ] {
+        let (state, message) = fails(&session, query);
+        assert!(state == "0A000" && message.contains(construct), "{query}: {state} {message}");
+    }
+    let lateral = "SELECT x.id FROM t x, LATERAL (SELECT max(n) AS m FROM t y WHERE y.id = x.id) l";
+    assert_eq!(rows(&session, lateral), Vec::<String>::new());
+}

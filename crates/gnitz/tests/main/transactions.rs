@@ -179,3 +179,40 @@ fn savepoints_undo_a_part_of_a_transaction() {
     assert_eq!(state(&session, "SELECT * FROM u"), "42P01");
     check(&session);
 }
+
+#[test]
+fn now_is_the_beginning_of_the_transaction() {
+    let (_database, session) = memory();
+    run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY, made TIMESTAMPTZ DEFAULT now(), day DATE)");
+    run(&session, "BEGIN; INSERT INTO t (id) VALUES (1)");
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    run(
+        &session,
+        "INSERT INTO t (id) SELECT 2; UPDATE t SET day = current_date; INSERT INTO t VALUES (3, now())",
+    );
+    let moments = rows(&session, "SELECT DISTINCT made FROM t");
+    assert_eq!(moments, rows(&session, "SELECT CAST(now() AS TIMESTAMPTZ)"));
+    run(&session, "COMMIT");
+    assert_ne!(moments, rows(&session, "SELECT CAST(now() AS TIMESTAMPTZ)"));
+}
+
+#[test]
+fn notices_belong_to_the_last_call() {
+    let (_database, session) = memory();
+    run(&session, "DROP TABLE IF EXISTS a, b");
+    let notices = session.take_notices();
+    let told: Vec<String> = notices.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "NOTICE: relation \"a\" does not exist, skipping",
+            "NOTICE: relation \"b\" does not exist, skipping"
+        ]
+    );
+    run(&session, "CREATE TABLE t (id BIGINT); CREATE TABLE IF NOT EXISTS t (id BIGINT)");
+    let states: Vec<&str> = session.take_notices().iter().map(|notice| notice.sqlstate).collect();
+    assert_eq!(states, ["42P07"]);
+    run(&session, "CREATE TABLE IF NOT EXISTS t (id BIGINT)");
+    run(&session, "SELECT 1");
+    assert!(session.take_notices().is_empty());
+}

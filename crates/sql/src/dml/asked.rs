@@ -100,7 +100,7 @@ impl Asked {
 
     pub(super) fn ask(&self, target: &Writable, env: &Env<'_>) -> Result<Answer, SqlError> {
         let params = typed(&self.params, env)?;
-        let answer = env.planner.query(env.snapshot, &self.query, &params, env.cancel)?;
+        let answer = env.planner.query(env.snapshot, &self.query, &params, env.now, env.cancel)?;
         let width = target.def.columns.len();
         let total = answer.schema.fields().len();
         let rows = answer.batches.iter().map(|b| b.num_rows()).sum();

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast::{ConflictTarget, OnConflict, OnConflictAction};
 use zset::{Batch, BatchBuilder, TraceCursor, Vector};
 
-use super::insert::Changed;
 use super::update::{resolve_defaults, with_targets};
-use super::{Writable, rows};
+use super::{Affected, Writable, rows};
 use crate::access::{self, Hit};
 use crate::catalog::Snapshot;
 use crate::error::{SqlError, SqlState};
@@ -72,7 +71,7 @@ impl Conflict {
         columns: Vec<Vector>,
         count: usize,
         given: &Given<'_>,
-    ) -> Result<Changed, SqlError> {
+    ) -> Result<Affected, SqlError> {
         let runs = snapshot.runs(target.def.id);
         let Sorted { fresh, met } = self.sort(target, &runs, &columns, count)?;
         let mut builder = BatchBuilder::new();
@@ -87,7 +86,7 @@ impl Conflict {
         };
         let delta = rows::finish(target, snapshot, builder)?;
         let rows = changed.first().map_or(0, Vector::len);
-        Ok(Changed { delta, columns: changed, rows })
+        Ok(Affected { delta, columns: changed, weights: vec![1; rows] })
     }
 
     fn sort<'a>(

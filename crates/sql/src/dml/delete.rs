@@ -6,8 +6,7 @@ use datafusion::sql::sqlparser::ast::{self, FromTable, TableFactor, TableWithJoi
 use zset::BatchBuilder;
 
 use super::asked::{Asked, Question};
-use super::returning::Returning;
-use super::{Changes, Env, Writable};
+use super::{Affected, Env, Writable};
 use crate::access::{self, Access};
 use crate::catalog::Snapshot;
 use crate::error::SqlError;
@@ -20,7 +19,6 @@ use crate::scalar::{self, Given};
 #[derive(Debug)]
 pub(super) struct Delete {
     source: Source,
-    returning: Option<Returning>,
 }
 
 #[derive(Debug)]
@@ -34,7 +32,7 @@ pub(super) fn prepare(
     snapshot: &Arc<dyn Snapshot>,
     delete: &ast::Delete,
     params: &mut Params,
-) -> Result<(Writable, Delete), SqlError> {
+) -> Result<(Writable, String, Delete), SqlError> {
     refuse_clauses(delete)?;
     let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
     let [from] = from.as_slice() else {
@@ -55,11 +53,7 @@ pub(super) fn prepare(
         let scope = target.scope(&alias);
         Source::Access(Access::new(planner, &target.def, &scope, delete.selection.as_ref(), params)?)
     };
-    let returning = match &delete.returning {
-        Some(items) => Some(Returning::new(planner, &target, &alias, items, params)?),
-        None => None,
-    };
-    Ok((target, Delete { source, returning }))
+    Ok((target, alias, Delete { source }))
 }
 
 /// The one plain table that a statement names, and its alias.
@@ -85,27 +79,25 @@ pub(super) fn named_table<'a>(
 }
 
 impl Delete {
-    pub(super) fn returning(&self) -> Option<&Returning> {
-        self.returning.as_ref()
-    }
-
+    /// Removes the rows; they are read whole only if they are `shown`.
     pub(super) fn execute(
         &self,
         target: &Writable,
         env: &Env<'_>,
         given: &Given<'_>,
-    ) -> Result<Changes, SqlError> {
+        shown: bool,
+    ) -> Result<Affected, SqlError> {
         let mut builder = BatchBuilder::new();
         let (weights, columns) = match &self.source {
             Source::Access(access) => {
                 let found = access.look(&target.layout, env.snapshot.as_ref(), target.def.id, given)?;
-                let hits = access.hits(&target.layout, &found, given)?;
+                let hits = access.hits(&target.layout, &found, given, env.cancel)?;
                 for hit in &hits {
                     builder.push_from(hit.batch, hit.row, -hit.weight)?;
                 }
-                let columns = match self.returning {
-                    Some(_) => access::columns(&target.layout, &hits, |_| true),
-                    None => Vec::new(),
+                let columns = match shown {
+                    true => access::columns(&target.layout, &hits, |_| true),
+                    false => Vec::new(),
                 };
                 (hits.iter().map(|hit| hit.weight).collect::<Vec<_>>(), columns)
             }
@@ -116,12 +108,7 @@ impl Delete {
                 (vec![1; answer.rows], answer.old)
             }
         };
-        let returning = match &self.returning {
-            Some(returning) => Some(returning.eval(&columns, &weights, given)?),
-            None => None,
-        };
-        let affected = weights.iter().map(|w| w.unsigned_abs()).sum();
-        Ok(Changes { table: Arc::clone(&target.def), delta: builder.finish()?, affected, returning })
+        Ok(Affected { delta: builder.finish()?, columns, weights })
     }
 }
 

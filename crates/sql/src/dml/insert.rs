@@ -14,8 +14,7 @@ use zset::{Batch, BatchBuilder, Datum, Vector};
 use super::asked::{gather, typed};
 use super::conflict::Conflict;
 use super::plain::{self, Plain};
-use super::returning::Returning;
-use super::{Changes, Env, Writable, is_default, rows};
+use super::{Affected, Env, Writable, is_default, rows};
 use crate::adhoc::Rows;
 use crate::catalog::{ColumnDef, Snapshot};
 use crate::error::{SqlError, SqlState};
@@ -32,7 +31,6 @@ pub(super) struct Insert {
     source: Source,
     defaults: Defaults,
     conflict: Option<Conflict>,
-    returning: Option<Returning>,
 }
 
 #[derive(Debug)]
@@ -83,7 +81,7 @@ pub(super) fn prepare(
     snapshot: &Arc<dyn Snapshot>,
     insert: &ast::Insert,
     params: &mut Params,
-) -> Result<(Writable, Insert), SqlError> {
+) -> Result<(Writable, String, Insert), SqlError> {
     refuse_clauses(insert)?;
     let TableObject::TableName(name) = &insert.table else {
         return Err(SqlError::unsupported("INSERT into anything but a table"));
@@ -107,34 +105,29 @@ pub(super) fn prepare(
         Some(other) => return Err(SqlError::unsupported(other).with_hint("write ON CONFLICT")),
         None => None,
     };
-    let returning = match &insert.returning {
-        Some(items) => Some(Returning::new(planner, &target, &alias, items, params)?),
-        None => None,
-    };
     let defaults = Defaults::new(planner, &target)?;
     let source = match source {
-        Source::Values(values) if conflict.is_none() && returning.is_none() => values.simplest(&defaults),
+        Source::Values(values) if conflict.is_none() && insert.returning.is_none() => {
+            values.simplest(&defaults)
+        }
         source => source,
     };
-    Ok((target, Insert { source, defaults, conflict, returning }))
+    Ok((target, alias, Insert { source, defaults, conflict }))
 }
 
 impl Insert {
-    pub(super) fn returning(&self) -> Option<&Returning> {
-        self.returning.as_ref()
-    }
-
     pub(super) fn execute(
         &self,
         target: &Writable,
         env: &Env<'_>,
         given: &Given<'_>,
-    ) -> Result<Changes, SqlError> {
+    ) -> Result<Affected, SqlError> {
         let (mut columns, count) = match &self.source {
             Source::Plain(rows) => return rows.insert(target, env, given),
             Source::Values(values) => (values.columns(target, &self.defaults, given)?, values.cells.len()),
             Source::Query { query, params, columns, explicit } => {
-                let answer = env.planner.query(env.snapshot, query, &typed(params, env)?, env.cancel)?;
+                let answer =
+                    env.planner.query(env.snapshot, query, &typed(params, env)?, env.now, env.cancel)?;
                 let width = answer.schema.fields().len();
                 if width > columns.len() {
                     return Err(too_many());
@@ -147,17 +140,10 @@ impl Insert {
         };
         rows::check(target, &mut columns)?;
         let snapshot = env.snapshot.as_ref();
-        let changed = match &self.conflict {
-            Some(conflict) => conflict.resolve(target, snapshot, columns, count, given)?,
-            None => add(target, snapshot, columns, count)?,
-        };
-        let weights = vec![1; changed.rows];
-        let returning = match &self.returning {
-            Some(returning) => Some(returning.eval(&changed.columns, &weights, given)?),
-            None => None,
-        };
-        let table = Arc::clone(&target.def);
-        Ok(Changes { table, delta: changed.delta, affected: changed.rows as u64, returning })
+        match &self.conflict {
+            Some(conflict) => conflict.resolve(target, snapshot, columns, count, given),
+            None => add(target, snapshot, columns, count),
+        }
     }
 
     /// The rows of an answer that gives these columns, with defaults in the others.
@@ -179,22 +165,16 @@ impl Insert {
     }
 }
 
-/// What came of the rows: the delta, and the rows as they are now.
-pub(super) struct Changed {
-    pub delta: Batch,
-    pub columns: Vec<Vector>,
-    pub rows: usize,
-}
-
 fn add(
     target: &Writable,
     snapshot: &dyn Snapshot,
     columns: Vec<Vector>,
     count: usize,
-) -> Result<Changed, SqlError> {
+) -> Result<Affected, SqlError> {
     let mut builder = BatchBuilder::new();
-    rows::push(target, &columns, &vec![1; count], &mut builder)?;
-    Ok(Changed { delta: rows::finish(target, snapshot, builder)?, columns, rows: count })
+    let weights = vec![1; count];
+    rows::push(target, &columns, &weights, &mut builder)?;
+    Ok(Affected { delta: rows::finish(target, snapshot, builder)?, columns, weights })
 }
 
 /// The columns that values are given for; all of them where none are named.

@@ -4,11 +4,10 @@
 //! encoded as it is, its values borrowed from the statement and its parameters.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use zset::{BatchBuilder, Datum};
 
-use super::{Changes, Env, Writable, rows};
+use super::{Affected, Env, Writable, rows};
 use crate::error::SqlError;
 use crate::scalar::Given;
 
@@ -34,7 +33,7 @@ impl Plain {
         target: &Writable,
         env: &Env<'_>,
         given: &Given<'_>,
-    ) -> Result<Changes, SqlError> {
+    ) -> Result<Affected, SqlError> {
         let def = &target.def;
         let mut builder = BatchBuilder::new();
         let mut row: Vec<Cow<'_, Datum>> = Vec::with_capacity(def.columns.len());
@@ -50,6 +49,7 @@ impl Plain {
             target.layout.encode_datums(&row, 1, &mut builder)?;
         }
         let delta = rows::finish(target, env.snapshot.as_ref(), builder)?;
-        Ok(Changes { table: Arc::clone(def), delta, affected: self.cells.len() as u64, returning: None })
+        // Nobody asks for the rows: these statements have no RETURNING.
+        Ok(Affected { delta, columns: Vec::new(), weights: vec![1; self.cells.len()] })
     }
 }

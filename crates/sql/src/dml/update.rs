@@ -7,8 +7,7 @@ use zset::{BatchBuilder, Vector};
 
 use super::asked::{Asked, Question};
 use super::delete::named_table;
-use super::returning::Returning;
-use super::{Changes, Env, Writable, is_default, rows};
+use super::{Affected, Env, Writable, is_default, rows};
 use crate::access::{self, Access};
 use crate::catalog::Snapshot;
 use crate::error::SqlError;
@@ -23,7 +22,6 @@ pub(super) struct Update {
     /// The columns that change.
     columns: Vec<u32>,
     source: Source,
-    returning: Option<Returning>,
 }
 
 #[derive(Debug)]
@@ -45,7 +43,7 @@ pub(super) fn prepare(
     snapshot: &Arc<dyn Snapshot>,
     update: &ast::Update,
     params: &mut Params,
-) -> Result<(Writable, Update), SqlError> {
+) -> Result<(Writable, String, Update), SqlError> {
     refuse_clauses(update)?;
     let (name, alias) = named_table(&update.table, "UPDATE")?;
     let target = Writable::find(snapshot, name)?;
@@ -69,11 +67,7 @@ pub(super) fn prepare(
         let values = with_targets(&target, assignments);
         Source::Access(Box::new((access, scalar::compile(planner, &scope, &values, params)?)))
     };
-    let returning = match &update.returning {
-        Some(items) => Some(Returning::new(planner, &target, &alias, items, params)?),
-        None => None,
-    };
-    Ok((target, Update { columns, source, returning }))
+    Ok((target, alias, Update { columns, source }))
 }
 
 /// Replaces the word `DEFAULT` by the column's default.
@@ -105,22 +99,18 @@ pub(super) fn with_targets(
 }
 
 impl Update {
-    pub(super) fn returning(&self) -> Option<&Returning> {
-        self.returning.as_ref()
-    }
-
     pub(super) fn execute(
         &self,
         target: &Writable,
         env: &Env<'_>,
         given: &Given<'_>,
-    ) -> Result<Changes, SqlError> {
+    ) -> Result<Affected, SqlError> {
         let mut builder = BatchBuilder::new();
         let Found { weights, old, values } = match &self.source {
             Source::Access(found) => {
                 let (access, scalars) = found.as_ref();
                 let looked = access.look(&target.layout, env.snapshot.as_ref(), target.def.id, given)?;
-                let hits = access.hits(&target.layout, &looked, given)?;
+                let hits = access.hits(&target.layout, &looked, given, env.cancel)?;
                 for hit in &hits {
                     builder.push_from(hit.batch, hit.row, -hit.weight)?;
                 }
@@ -143,13 +133,7 @@ impl Update {
             new[*column as usize] = values;
         }
         rows::push(target, &new, &weights, &mut builder)?;
-        let returning = match &self.returning {
-            Some(returning) => Some(returning.eval(&new, &weights, given)?),
-            None => None,
-        };
-        let affected = weights.iter().map(|w| w.unsigned_abs()).sum();
-        let delta = rows::finish(target, env.snapshot.as_ref(), builder)?;
-        Ok(Changes { table: Arc::clone(&target.def), delta, affected, returning })
+        Ok(Affected { delta: rows::finish(target, env.snapshot.as_ref(), builder)?, columns: new, weights })
     }
 }
 

@@ -60,7 +60,7 @@ fn parameters_take_the_type_of_their_place() {
     assert_eq!(prepared.params(), [Some(Type::Int32), Some(Type::Int64)]);
     let run = |one: i64, two: i64| -> Vec<String> {
         let params = [(Datum::Int(one), Type::Int64), (Datum::Int(two), Type::Int32)];
-        lines(&db.planner.run(&prepared, &db.snapshot, &params, &never()).expect("rows"))
+        lines(&db.planner.run(&prepared, &db.snapshot, &params, 0, &never()).expect("rows"))
     };
     assert_eq!(run(1, 10), ["ab", "cd"]);
     assert_eq!(run(4, 100), ["ef"]);
@@ -72,10 +72,10 @@ fn parameters_without_a_place_take_the_type_given() {
     let db = Db::new(small());
     let text = query("SELECT $1, $2 || '!'").expect("query");
     let params = [(Datum::Int(7), Type::Int64), (Datum::Text("a".into()), Type::Text)];
-    let rows: Rows = db.planner.query(&db.snapshot, &text, &params, &never()).expect("rows");
+    let rows: Rows = db.planner.query(&db.snapshot, &text, &params, 0, &never()).expect("rows");
     assert_eq!(lines(&rows), ["7|a!"]);
     let prepared = db.planner.prepare(&db.snapshot, &text, &[]).expect("prepared");
-    let rows = db.planner.run(&prepared, &db.snapshot, &params, &never()).expect("rows");
+    let rows = db.planner.run(&prepared, &db.snapshot, &params, 0, &never()).expect("rows");
     assert_eq!(lines(&rows), ["7|a!"]);
 }
 
@@ -86,7 +86,7 @@ fn a_prepared_query_follows_its_tables() {
         .planner
         .prepare(&db.snapshot, &query("SELECT count(*) FROM bag").expect("query"), &[])
         .expect("prepared");
-    let count = |db: &Db| lines(&db.planner.run(&prepared, &db.snapshot, &[], &never()).expect("rows"));
+    let count = |db: &Db| lines(&db.planner.run(&prepared, &db.snapshot, &[], 0, &never()).expect("rows"));
     assert_eq!(count(&db), ["6"]);
     let mut data = small();
     data.rows("bag", "5 | q x4");
@@ -103,7 +103,7 @@ fn a_prepared_query_follows_its_tables() {
 fn a_cancelled_query_stops() {
     let db = Db::new(small());
     let text = query("SELECT count(*) FROM t").expect("query");
-    let error = db.planner.query(&db.snapshot, &text, &[], &cancelled()).expect_err("cancelled");
+    let error = db.planner.query(&db.snapshot, &text, &[], 0, &cancelled()).expect_err("cancelled");
     assert_eq!(error.sqlstate(), "57014");
     let flag = never();
     let other = flag.clone();
@@ -115,7 +115,7 @@ fn a_cancelled_query_stops() {
         "SELECT sum(x.value * y.value % 7) FROM generate_series(1, 1000000) x, generate_series(1, 1000000) y",
     )
     .expect("query");
-    let error = db.planner.query(&db.snapshot, &endless, &[], &flag).expect_err("cancelled");
+    let error = db.planner.query(&db.snapshot, &endless, &[], 0, &flag).expect_err("cancelled");
     assert_eq!(error.sqlstate(), "57014");
     stop.join().expect("the other thread");
 }

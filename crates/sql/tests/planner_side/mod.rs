@@ -126,7 +126,7 @@ impl Db {
     }
 
     pub fn rows(&self, text: &str) -> Result<Rows, SqlError> {
-        self.planner.query(&self.snapshot, &query(text)?, &[], &never())
+        self.planner.query(&self.snapshot, &query(text)?, &[], 0, &never())
     }
 
     /// The answer as lines, columns between `|`, in the order given.

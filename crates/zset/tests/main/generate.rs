@@ -8,23 +8,7 @@ use zset::{Batch, BatchBuilder, ColumnType, Datum, Interval, Schema, Type};
 pub(crate) type Model = BTreeMap<Vec<u8>, i64>;
 
 pub(crate) fn types() -> impl Strategy<Value = Type> {
-    prop::sample::select(vec![
-        Type::Bool,
-        Type::Int16,
-        Type::Int32,
-        Type::Int64,
-        Type::Float32,
-        Type::Float64,
-        Type::Decimal { precision: 9, scale: 2 },
-        Type::Decimal { precision: 38, scale: 4 },
-        Type::Text,
-        Type::Bytes,
-        Type::Date,
-        Type::Time,
-        Type::Timestamp,
-        Type::TimestampTz,
-        Type::Interval,
-    ])
+    prop::sample::select(Type::SAMPLES.to_vec())
 }
 
 /// A schema of up to six columns with any of them, in any order, as its key.
