@@ -107,7 +107,7 @@ impl SnapshotFacts {
             return Ok(Vec::new());
         };
         let snapshot: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&self.snapshot);
-        let rows = self.planner.query(&snapshot, &query, &[], &self.cancel)?;
+        let rows = self.planner.query(&snapshot, &query, &[], self.now, &self.cancel)?;
         let result = QueryResult { schema: rows.schema, batches: rows.batches };
         let types = result.types()?;
         let text = |(datum, ty): (zset::Datum, &zset::Type)| {

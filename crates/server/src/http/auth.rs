@@ -199,7 +199,7 @@ mod tests {
     fn tokens_and_passwords_name_roles() {
         let check: PasswordCheck = Arc::new(|role, password| (role, password) == ("ada", "secret"));
         let tokens = vec![("bo".to_string(), "0123456789abcdef".to_string())];
-        let access = Access { local_role: None, tokens, passwords: Some(check) };
+        let access = Access { tokens, passwords: Some(check), ..Access::default() };
         let bearer = |token: &str| access.identify(&Credentials::Bearer(token.into()), None);
         assert_eq!(bearer("0123456789abcdef").map(|id| id.role), Ok("bo".to_string()));
         assert!(bearer("0123456789abcdeF").is_err());

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use zset::{Batch, BatchBuilder, Datum, Vector};
+use zset::{BatchBuilder, Datum, Vector};
 
 use super::asked::{gather, typed};
 use super::conflict::Conflict;
