@@ -74,10 +74,10 @@ fn world() -> (Database, Session, HashMap<String, String>) {
 }
 
 fn answer(session: &Session, section: &Section, names: &HashMap<String, String>) -> Vec<String> {
-    // As PostgreSQL's answers were recorded; some queries change settings.
+    // Some queries change settings.
     session.set_facts(SessionFacts {
-        user: "postgres".to_string(),
-        session_user: "postgres".to_string(),
+        user: "gnitz".to_string(),
+        session_user: "gnitz".to_string(),
         ..SessionFacts::default()
     });
     let placed = |text: &str| {

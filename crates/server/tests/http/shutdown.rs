@@ -16,9 +16,9 @@ async fn streams_end_with_a_place_to_go_on() {
     let begun = Instant::now();
     server.begin_stop();
     let last = events.next().await.unwrap();
-    assert_eq!((last.name.as_str(), &last.data["resume"]), ("end", &1.into()));
+    assert_eq!((last.name.as_str(), &last.data["resume"]), ("end", &2.into()));
     assert_eq!(events.next().await, None);
-    assert_eq!(socket.json().await["resume"], 1);
+    assert_eq!(socket.json().await["resume"], 2);
     assert!(matches!(socket.next().await, Some(Frame::Close(1001, _))));
     server.stopped().await;
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());

@@ -28,7 +28,7 @@ async fn messages_are_json() {
     assert_eq!(socket.next().await, Some(Frame::Pong(b"still there?".to_vec())));
     server.run("DELETE FROM t");
     let second = socket.json().await;
-    assert_eq!((&second["event"], &second["epoch"]), (&json!("delta"), &json!(2)));
+    assert_eq!((&second["event"], &second["epoch"]), (&json!("delta"), &json!(3)));
     assert_eq!(second["changes"][0]["weight"], -1);
     server.run("DROP TABLE t");
     assert_eq!(socket.json().await["event"], "end");
@@ -44,7 +44,7 @@ async fn messages_are_arrow_if_that_is_wanted() {
     let reader = StreamReader::try_new(Cursor::new(bytes), None).unwrap();
     let schema = reader.schema();
     assert_eq!(schema.metadata()["gnitz.event"], "snapshot");
-    assert_eq!(schema.metadata()["gnitz.epoch"], "1");
+    assert_eq!(schema.metadata()["gnitz.epoch"], "2");
     assert_eq!(schema.field(2).name(), "gnitz_weight");
     let batches: Vec<_> = reader.map(Result::unwrap).collect();
     assert_eq!(batches[0].column(1).as_string::<i32>().value(0), "Ada");

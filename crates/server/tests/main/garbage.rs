@@ -143,6 +143,8 @@ async fn nothing_a_client_sends_breaks_the_server() {
     let server = start().await;
     let other = connect(&server).await;
     ask(&other, "CREATE TABLE t (id BIGINT PRIMARY KEY, x TEXT)").await.unwrap();
+    // Somebody who may not write files: a COPY that was mutated would.
+    ask(&other, "CREATE USER me; GRANT ALL ON t TO me").await.unwrap();
     let seeds = seeds();
     let mut random = Random(20_261_122);
     for round in 0..MESSAGES / OF_ONE {
