@@ -21,15 +21,16 @@ use zset::{Datum, Type};
 use crate::appender::flush;
 use crate::definition::Change;
 use crate::error::{Error, Result};
+use crate::follow::{self, Feed};
 use crate::mode::{Core, Status};
 use crate::outcome::{Column, CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
 use crate::rows::Gather;
 use crate::snapshot::Snapshot;
-use crate::subscribe::{Feed, Start};
+use crate::subscribe::Start;
 use crate::sync::lock;
 use crate::transaction::Work;
 use crate::version::Compiled;
-use crate::{check, copy, create_as, facts, scram, subscribe};
+use crate::{check, copy, create_as, facts, scram};
 
 /// What `SHOW TABLES` means.
 const SHOW_TABLES: &str = "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name";
@@ -132,10 +133,6 @@ impl Prepared {
         core.clear_cancel();
         let tag = self.statement.name();
         let done = |()| Outcome::Done { tag };
-        let noted = |notices| {
-            core.note(notices);
-            done(())
-        };
         match &self.statement {
             Statement::Query(query) => {
                 core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows)
@@ -143,32 +140,6 @@ impl Prepared {
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
                 core.write(|work| self.change(core, work, params))
             }
-            Statement::CreateTable(create) if create.query.is_some() => create_as::run(core, create, || {
-                let query = create.query.as_deref().ok_or_else(|| sql::SqlError::internal("no query"))?;
-                core.read(|work| self.query(core, work, query, params))
-            }),
-            Statement::CreateTable(create) => {
-                let draft = core.read(|_| Ok(ddl::create_table(&core.engine().planner, create)?))?;
-                core.define(Change::Table(draft)).map(noted)
-            }
-            Statement::CreateView(create) => {
-                core.read(|work| work.base().compiled.catalog.permit(core.role(), &self.needs))?;
-                core.define(Change::View(create.clone())).map(noted)
-            }
-            Statement::Drop(drop) => core.define(Change::Drop(drop.clone())).map(noted),
-            Statement::Alter(alter) => core.define(Change::Alter(alter.clone())).map(noted),
-            Statement::Role(change) => {
-                let change = core.read(|_| scram::hide(change))?;
-                core.define(Change::Roles(change)).map(noted)
-            }
-            Statement::Begin => core.begin().map(done),
-            Statement::Commit => {
-                core.commit().map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })
-            }
-            Statement::Rollback => core.rollback().map(done),
-            Statement::Savepoint(name) => core.savepoint(name).map(done),
-            Statement::Release(name) => core.release(name).map(done),
-            Statement::RollbackTo(name) => core.rollback_to(name).map(done),
             Statement::Explain(explain) => {
                 core.read(|work| self.explain(core, work, explain)).map(Outcome::Rows)
             }
@@ -201,6 +172,7 @@ impl Prepared {
                     .to_string(),
             }),
             Statement::Set { .. } => core.read(|_| Ok(())).map(done),
+            _ => self.define(core, params),
         }
     }
 
@@ -212,8 +184,44 @@ impl Prepared {
             (None, true) => Start::Contents,
             (None, false) => Start::Now,
         };
-        let subscription = subscribe::begin(core, &self.statement, start)?;
+        let subscription = follow::begin(core, &self.statement, start)?;
         Ok(Some(Feed { subscription, progress: asked.progress, copy: asked.copy }))
+    }
+
+    /// Runs a statement that changes the catalog, or says where the transaction stands.
+    fn define(&self, core: &Core, params: &[Value]) -> Result<Outcome> {
+        let tag = self.statement.name();
+        let done = |()| Outcome::Done { tag };
+        let noted = |notices| done(core.note(notices));
+        match &self.statement {
+            Statement::CreateTable(create) if create.query.is_some() => create_as::run(core, create, || {
+                let query = create.query.as_deref().ok_or_else(|| sql::SqlError::internal("no query"))?;
+                core.read(|work| self.query(core, work, query, params))
+            }),
+            Statement::CreateTable(create) => {
+                let draft = core.read(|_| Ok(ddl::create_table(&core.engine().planner, create)?))?;
+                core.define(Change::Table(draft)).map(noted)
+            }
+            Statement::CreateView(create) => {
+                core.read(|work| work.base().compiled.catalog.permit(core.role(), &self.needs))?;
+                core.define(Change::View(create.clone())).map(noted)
+            }
+            Statement::Drop(drop) => core.define(Change::Drop(drop.clone())).map(noted),
+            Statement::Alter(alter) => core.define(Change::Alter(alter.clone())).map(noted),
+            Statement::Role(change) => {
+                let change = core.read(|_| scram::hide(change))?;
+                core.define(Change::Roles(change)).map(noted)
+            }
+            Statement::Begin => core.begin().map(done),
+            Statement::Commit => {
+                core.commit().map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })
+            }
+            Statement::Rollback => core.rollback().map(done),
+            Statement::Savepoint(name) => core.savepoint(name).map(done),
+            Statement::Release(name) => core.release(name).map(done),
+            Statement::RollbackTo(name) => core.rollback_to(name).map(done),
+            _ => Err(Error::Sql(sql::SqlError::internal("a statement has no way to run"))),
+        }
     }
 
     fn query(&self, core: &Core, work: &mut Work, query: &Query, params: &[Value]) -> Result<QueryResult> {
@@ -361,7 +369,7 @@ impl Prepared {
                             .unwrap_or_default()
                     }
                 };
-                Ok(Description::of_columns(subscribe::columns(followed, asked.progress)))
+                Ok(Description::of_columns(follow::columns(followed, asked.progress)))
             }),
             Statement::Check { view } => core.read(|work| {
                 let mut columns = columns(&types::arrow_schema(&work.relation(view)?.def.columns))?;

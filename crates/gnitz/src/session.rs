@@ -10,11 +10,12 @@ use zset::Type;
 use crate::appender::Appender;
 use crate::error::{Error, Result};
 use crate::execute::{self, Prepared};
+use crate::follow::{self, Feed};
 use crate::handle::Handle;
 use crate::mode::{Core, Status};
 use crate::notice::Notice;
 use crate::outcome::{CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
-use crate::subscribe::{self, Feed, Start, Subscription};
+use crate::subscribe::{Start, Subscription};
 
 /// Where statements run. Several threads may call it, but they share its one transaction: give each its own.
 pub struct Session {
@@ -70,13 +71,13 @@ impl Session {
                 message: format!("{} cannot be followed: a query can", parsed.name()),
             });
         }
-        subscribe::begin(&self.core, &parsed, start)
+        follow::begin(&self.core, &parsed, start)
     }
 
     /// Follows a table or view: as [`Database::subscribe_from`](crate::Database::subscribe_from), if the session's role
     /// may read it.
     pub fn subscribe(&self, name: &str, start: Start) -> Result<Subscription> {
-        subscribe::begin_named(&self.core, name, start)
+        follow::begin_named(&self.core, name, start)
     }
 
     /// Begins a transaction.

@@ -9,14 +9,11 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use sql::statement::{Followed, Need, Privileges, Statement};
 use sql::types;
-use zset::{Batch, Type};
+use zset::Batch;
 
 use crate::error::{Error, Result};
 use crate::live::Live;
-use crate::mode::Core;
-use crate::outcome::Column;
 use crate::queue::{Found, Queue};
 use crate::relation::Relation;
 
@@ -29,62 +26,6 @@ pub enum Start {
     Now,
     /// With what changed after this epoch, which the subscriber has: the changes up to now are one delta.
     After(u64),
-}
-
-/// A subscription that a `SUBSCRIBE` statement began.
-pub struct Feed {
-    /// The changes.
-    pub subscription: Subscription,
-    /// Epochs that change nothing are to be told, too.
-    pub progress: bool,
-    /// Rows are wanted as COPY writes them.
-    pub copy: bool,
-}
-
-/// The columns of the rows that `SUBSCRIBE` answers: the epoch, the weight, with PROGRESS whether only the epoch is
-/// told, and then what is followed.
-pub(crate) fn columns(followed: Vec<Column>, progress: bool) -> Vec<Column> {
-    let column = |name: &str, ty| Column { name: name.to_string(), ty, max_len: None, pg_type: None };
-    let mut columns = vec![column("gnitz_epoch", Type::Int64), column("gnitz_weight", Type::Int64)];
-    columns.extend(progress.then(|| column("gnitz_progress", Type::Bool)));
-    columns.extend(followed);
-    columns
-}
-
-impl Feed {
-    /// The columns of the rows that it answers.
-    pub fn columns(&self) -> Result<Vec<Column>> {
-        let followed = self.subscription.relation.def.columns.iter();
-        let column = |def: &sql::ColumnDef| Column {
-            name: def.name.clone(),
-            ty: def.ty.ty,
-            max_len: def.max_len,
-            pg_type: None,
-        };
-        Ok(columns(followed.map(column).collect(), self.progress))
-    }
-}
-
-/// Begins what a `SUBSCRIBE` statement, or a query, asks for.
-pub(crate) fn begin(core: &Core, statement: &Statement, start: Start) -> Result<Subscription> {
-    core.clear_cancel();
-    core.engine().published()?.compiled.catalog.permit(core.role(), &statement.needs())?;
-    let relations = statement.relations();
-    match statement {
-        Statement::Query(query) => core.engine().subscribe_query(query, &relations, start, core.cancel()),
-        Statement::Subscribe(subscribe) => match &subscribe.followed {
-            Followed::Relation(name) => core.engine().subscribe(name, start),
-            Followed::Query(query) => core.engine().subscribe_query(query, &relations, start, core.cancel()),
-        },
-        _ => Err(sql::SqlError::internal("only queries and SUBSCRIBE can be followed").into()),
-    }
-}
-
-/// Begins a subscription of a table or view that the session's role may read.
-pub(crate) fn begin_named(core: &Core, name: &str, start: Start) -> Result<Subscription> {
-    let need = Need { relation: name.to_string(), privileges: Privileges::SELECT };
-    core.engine().published()?.compiled.catalog.permit(core.role(), &[need])?;
-    core.engine().subscribe(name, start)
 }
 
 /// The change of a relation in one epoch.
@@ -131,6 +72,11 @@ impl Subscription {
     ) -> Subscription {
         let relation = Arc::clone(&live.relation);
         Subscription { relation, epoch, first, live: Some(Box::new(live)), queue }
+    }
+
+    /// What is followed, as a relation.
+    pub(crate) fn relation(&self) -> &Relation {
+        &self.relation
     }
 
     /// The columns of the rows.

@@ -12,8 +12,7 @@ use zset::{Deltas, Secret};
 
 use crate::error::{Result, StorageError};
 use crate::fs::Fs;
-use crate::record::{self, SEGMENT_HEADER, SegmentHeader};
-use crate::wal::segment_name;
+use crate::record::{self, SEGMENT_HEADER, SegmentHeader, segment_name};
 
 /// A segment that is kept.
 #[derive(Debug, Clone, Copy)]

@@ -33,6 +33,16 @@ const RECORD_HEADER: usize = 40;
 const RECORD_MAGIC: u32 = u32::from_le_bytes(*b"GzRc");
 const ALIGN: usize = 8;
 
+/// The file of a segment.
+pub(crate) fn segment_name(number: u64) -> String {
+    format!("wal-{number}")
+}
+
+/// The number of the segment that a file of this name is, if it is one.
+pub(crate) fn segment_number(name: &str) -> Option<u64> {
+    name.strip_prefix("wal-")?.parse().ok().filter(|&number| segment_name(number) == name)
+}
+
 /// What a segment says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {

@@ -31,11 +31,11 @@ use crate::history::History;
 use crate::manifest::{self, Manifest};
 use crate::options::Options;
 use crate::poison::Poison;
-use crate::record::{SEGMENT_HEADER, SegmentHeader};
+use crate::record::{SEGMENT_HEADER, SegmentHeader, segment_name, segment_number};
 use crate::shard::{Owner, Shard, shard_number};
 use crate::spine::{Disk, Run, Spine};
 use crate::state::State;
-use crate::wal::{Lsn, Wal, create_segment, segment_name, segment_number};
+use crate::wal::{Lsn, Wal, create_segment};
 
 /// What was found when a database was opened.
 #[derive(Debug)]

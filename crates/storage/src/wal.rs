@@ -23,7 +23,7 @@ use crate::fs_mem::hold;
 use crate::history::{self, History};
 use crate::options::Sync;
 use crate::poison::Poison;
-use crate::record::{self, SEGMENT_HEADER, SegmentHeader};
+use crate::record::{self, SEGMENT_HEADER, SegmentHeader, segment_name, segment_number};
 
 /// The number of a record: 1, 2, 3, … over the life of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,14 +62,6 @@ struct Segment {
     /// The last epoch in it or, when it is empty, before it.
     last_epoch: u64,
     bytes: u64,
-}
-
-pub(crate) fn segment_name(number: u64) -> String {
-    format!("wal-{number}")
-}
-
-pub(crate) fn segment_number(name: &str) -> Option<u64> {
-    name.strip_prefix("wal-")?.parse().ok().filter(|&number| segment_name(number) == name)
 }
 
 /// Makes the file of a segment, durable before anything is written to it.

@@ -73,16 +73,16 @@ fn world() -> (Database, Session, HashMap<String, String>) {
     (database, session, names)
 }
 
+/// PostgreSQL's superuser, as whom its answers were recorded, has another name than ours.
+fn ours(text: &str) -> String {
+    text.replace("postgres", "gnitz")
+}
+
 fn answer(session: &Session, section: &Section, names: &HashMap<String, String>) -> Vec<String> {
     // Some queries change settings.
-    session.set_facts(SessionFacts {
-        user: "gnitz".to_string(),
-        session_user: "gnitz".to_string(),
-        ..SessionFacts::default()
-    });
-    let placed = |text: &str| {
-        names.iter().fold(text.to_string(), |text, (oid, name)| text.replace(name.as_str(), oid))
-    };
+    session.set_facts(SessionFacts::default());
+    let placed =
+        |text: &str| names.iter().fold(ours(text), |text, (oid, name)| text.replace(name.as_str(), oid));
     let params: Vec<Value> = section
         .params
         .iter()
@@ -133,7 +133,8 @@ fn clients_are_answered_as_postgresql_answers() {
             continue;
         }
         for section in read(&std::fs::read_to_string(path).unwrap()) {
-            let mut expected = section.own.clone().unwrap_or_else(|| section.answer.clone());
+            let expected = section.own.as_ref().unwrap_or(&section.answer);
+            let mut expected: Vec<String> = expected.iter().map(|line| ours(line)).collect();
             let mut got = answer(&session, &section, &names);
             if !section.query.to_lowercase().contains("order by") {
                 expected.sort();
