@@ -195,7 +195,8 @@ impl Writer<'_> {
             return Ok(None);
         }
         let head = Arc::clone(self.head());
-        if base.number != head.number {
+        // A checkpoint makes a new version of the same rows.
+        if base.state.epoch != head.state.epoch || !Arc::ptr_eq(&base.compiled, &head.compiled) {
             changes.iter().try_for_each(|(&id, delta)| check(base, &head, id, delta))?;
         }
         let mut deltas = head.step(&changes, cancel)?;

@@ -5,6 +5,9 @@
 //! long part between them, writing and merging shards, runs beside commits, by default on a thread of its own.
 //! A change of the catalog is a checkpoint too, since the manifest holds both; it keeps the lock throughout,
 //! because the next commit already needs the new program.
+//!
+//! Between checkpoints, runs in memory that commits have left unmerged are merged here (`storage::State::fold`), also
+//! beside commits.
 
 use std::sync::Arc;
 
@@ -21,26 +24,47 @@ use crate::version::Compiled;
 const LEFT_FOR_CATALOG: usize = 4 << 20;
 
 impl Engine {
-    /// Sees to a checkpoint if enough of the log has gathered. It never fails a commit that is done: a failure
-    /// poisons the store, and the next commit says so.
+    /// Sees to what a commit has left to do. It never fails a commit that is done: a failure poisons the store, and
+    /// the next commit says so.
     pub(crate) fn maintain(&self) {
-        if !self.checkpoint_due() {
-            return;
-        }
-        if self.background {
-            self.alarm.ring(Call::Work);
-        } else {
-            let _ = self.checkpoint();
+        match self.background {
+            true if self.fold_due() || self.checkpoint_due() => self.alarm.ring(Call::Work),
+            true => {}
+            false => self.work(),
         }
     }
 
     /// Runs on the maintenance thread until it is told to stop.
     pub(crate) fn maintain_in_background(&self) {
         while self.alarm.wait() == Call::Work {
-            if self.checkpoint_due() {
-                let _ = self.checkpoint();
-            }
+            self.work();
         }
+    }
+
+    fn work(&self) {
+        if self.fold_due() {
+            let _ = self.fold();
+        }
+        if self.checkpoint_due() {
+            let _ = self.checkpoint();
+        }
+    }
+
+    fn fold_due(&self) -> bool {
+        self.published().is_ok_and(|version| version.state.fold_due())
+    }
+
+    /// Merges runs in memory and swaps them for their sums.
+    fn fold(&self) -> Result<()> {
+        let _one_at_a_time = lock(&self.maintenance);
+        let folds = self.published()?.state.fold()?;
+        let ticket = {
+            let mut writer = self.writer()?;
+            let (mut state, compiled) = (writer.head().state.clone(), Arc::clone(&writer.head().compiled));
+            state.put_folds(&folds);
+            writer.advance(state, compiled, Deltas::new())
+        };
+        self.settle(ticket)
     }
 
     fn checkpoint_due(&self) -> bool {
