@@ -146,12 +146,15 @@ impl Engine {
     }
 
     fn publish(&self, number: u64) {
+        // What old versions alone held is freed when nobody waits for the lock any more.
+        let mut old = Vec::new();
         let mut publisher = lock(&self.publisher);
         while publisher.pending.front().is_some_and(|pending| pending.version.number <= number) {
             let Some(Pending { version, deltas }) = publisher.pending.pop_front() else { break };
             publisher.tell(&version, &deltas);
-            self.published.store(version);
+            old.push((self.published.swap(version), deltas));
         }
+        drop(publisher);
     }
 }
 

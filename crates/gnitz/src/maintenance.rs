@@ -1,8 +1,9 @@
 //! Checkpoints: what is in memory goes to shards, and the log begins anew.
 //!
-//! A checkpoint has three parts. The first and the last run under the writer's lock and are short: the log is
-//! rotated and the runs to write are named; the manifest is replaced and the runs are swapped for shards. The
-//! long part between them, writing and merging shards, runs beside commits, by default on a thread of its own.
+//! Two parts of a checkpoint run under the writer's lock and are short: at its beginning the log is rotated and the
+//! runs to write are named; near its end the runs are swapped for shards. What takes time runs beside commits, by
+//! default on a thread of its own: writing and merging shards and the manifest before the swap, removing what they
+//! replaced after it.
 //! A change of the catalog is a checkpoint too, since the manifest holds both; it keeps the lock throughout,
 //! because the next commit already needs the new program.
 //!
@@ -86,14 +87,16 @@ impl Engine {
             (job, writer.advance(state, compiled, Deltas::new()))
         };
         self.settle(sealed)?;
-        let edit = job.run()?;
-        let swapped = {
+        let installed = self.store.install(job.run()?)?;
+        let (swapped, replaced) = {
             let mut writer = self.writer()?;
             let (mut state, compiled) = (writer.head().state.clone(), Arc::clone(&writer.head().compiled));
-            self.store.finish(edit, &mut state)?;
-            writer.advance(state, compiled, Deltas::new())
+            let replaced = self.store.finish(installed, &mut state);
+            (writer.advance(state, compiled, Deltas::new()), replaced)
         };
-        self.settle(swapped)
+        self.settle(swapped)?;
+        self.store.discard(replaced);
+        Ok(())
     }
 
     /// Changes the catalog: `change` makes the new one, and the state that goes with it, from the head; or nothing,

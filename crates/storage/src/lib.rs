@@ -46,5 +46,5 @@ pub use random::Random;
 pub use shard::Shard;
 pub use spine::{Run, Spine};
 pub use state::{Fold, State};
-pub use store::{Recovered, Store};
+pub use store::{Installed, Recovered, Replaced, Store};
 pub use wal::Lsn;

@@ -132,7 +132,9 @@ fn runs_are_folded_beside_commits_and_checkpoints() {
             }
             3 if sealed.is_some() => {
                 let edit = sealed.take().unwrap().run().unwrap();
-                engine.store.finish(edit, &mut engine.state).unwrap();
+                let installed = engine.store.install(edit).unwrap();
+                let replaced = engine.store.finish(installed, &mut engine.state);
+                engine.store.discard(replaced);
             }
             _ => {}
         }
