@@ -211,13 +211,16 @@ impl Engine {
     }
 
     fn publish(&self, number: u64) {
+        // What old versions alone held is freed when nobody waits for the lock any more.
+        let mut old = Vec::new();
         let mut publisher = lock(&self.publisher);
         while publisher.pending.front().is_some_and(|pending| pending.version.number <= number) {
             let Some(Pending { version, deltas }) = publisher.pending.pop_front() else { break };
             debug_assert!(self.published.load().number < version.number, "versions are published in order");
             publisher.tell(&version, &deltas);
-            self.published.store(version);
+            old.push((self.published.swap(version), deltas));
         }
+        drop(publisher);
     }
 }
 
@@ -278,7 +281,8 @@ impl Writer<'_> {
             return Ok(None);
         }
         let head = Arc::clone(self.head());
-        if base.number != head.number {
+        // A checkpoint makes a new version of the same rows.
+        if base.state.epoch != head.state.epoch || !Arc::ptr_eq(&base.compiled, &head.compiled) {
             changes.iter().try_for_each(|(&id, delta)| check(base, &head, id, delta))?;
         }
         let mut deltas = head.step(&changes, cancel)?;

@@ -1,9 +1,13 @@
 //! Checkpoints: what is in memory goes to shards, and the log begins anew.
 //!
-//! A checkpoint has three parts. The first and the last run under the writer's lock and are short: the log is
-//! rotated and the runs to write are named; the manifest is replaced and the runs are swapped for shards. The
-//! long part between them, writing and merging shards, runs beside commits, by default on a thread of its own.
+//! Two parts of a checkpoint run under the writer's lock and are short: at its beginning the log is rotated and the
+//! runs to write are named; near its end the runs are swapped for shards. What takes time runs beside commits, by
+//! default on a thread of its own: writing and merging shards and the manifest before the swap, removing what they
+//! replaced after it.
 //! A change of the catalog is a checkpoint too (`redefine.rs`).
+//!
+//! Between checkpoints, runs in memory that commits have left unmerged are merged here (`storage::State::fold`), also
+//! beside commits.
 
 use std::sync::Arc;
 
@@ -14,26 +18,47 @@ use crate::error::Result;
 use crate::sync::{Call, lock};
 
 impl Engine {
-    /// Sees to a checkpoint if enough of the log has gathered. It never fails a commit that is done: a failure
-    /// poisons the store, and the next commit says so.
+    /// Sees to what a commit has left to do. It never fails a commit that is done: a failure poisons the store, and
+    /// the next commit says so.
     pub(crate) fn maintain(&self) {
-        if !self.checkpoint_due() {
-            return;
-        }
-        if self.background {
-            self.alarm.ring(Call::Work);
-        } else {
-            let _ = self.checkpoint();
+        match self.background {
+            true if self.fold_due() || self.checkpoint_due() => self.alarm.ring(Call::Work),
+            true => {}
+            false => self.work(),
         }
     }
 
     /// Runs on the maintenance thread until it is told to stop.
     pub(crate) fn maintain_in_background(&self) {
         while self.alarm.wait() == Call::Work {
-            if self.checkpoint_due() {
-                let _ = self.checkpoint();
-            }
+            self.work();
         }
+    }
+
+    fn work(&self) {
+        if self.fold_due() {
+            let _ = self.fold();
+        }
+        if self.checkpoint_due() {
+            let _ = self.checkpoint();
+        }
+    }
+
+    fn fold_due(&self) -> bool {
+        self.published().is_ok_and(|version| version.state.fold_due())
+    }
+
+    /// Merges runs in memory and swaps them for their sums.
+    fn fold(&self) -> Result<()> {
+        let _one_at_a_time = lock(&self.maintenance);
+        let folds = self.published()?.state.fold()?;
+        let ticket = {
+            let mut writer = self.writer()?;
+            let (mut state, compiled) = (writer.head().state.clone(), Arc::clone(&writer.head().compiled));
+            state.put_folds(&folds);
+            writer.advance(state, compiled, Deltas::new())
+        };
+        self.settle(ticket)
     }
 
     fn checkpoint_due(&self) -> bool {
@@ -55,13 +80,15 @@ impl Engine {
             (job, writer.advance(state, compiled, Deltas::new()))
         };
         self.settle(sealed)?;
-        let edit = job.run()?;
-        let swapped = {
+        let installed = self.store.install(job.run()?)?;
+        let (swapped, replaced) = {
             let mut writer = self.writer()?;
             let (mut state, compiled) = (writer.head().state.clone(), Arc::clone(&writer.head().compiled));
-            self.store.finish(edit, &mut state)?;
-            writer.advance(state, compiled, Deltas::new())
+            let replaced = self.store.finish(installed, &mut state);
+            (writer.advance(state, compiled, Deltas::new()), replaced)
         };
-        self.settle(swapped)
+        self.settle(swapped)?;
+        self.store.discard(replaced);
+        Ok(())
     }
 }

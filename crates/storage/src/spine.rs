@@ -3,23 +3,21 @@
 //! A row may occur in several runs; its weight is the sum. Pushing a batch makes a new spine that shares
 //! everything with the old one, so readers keep what they have.
 //!
-//! *Folding*: a pushed batch is merged with the youngest runs as long as each is less than twice what
-//! has come together, and the result stays under 8 MiB. Runs thus grow geometrically: there are about as many as the
-//! logarithm of the rows, and each row is copied about that often. Larger merges are the checkpoint's. Runs that a
-//! checkpoint is writing are *sealed*: folding does not touch them, so that it can take exactly those away.
+//! *Folding*: young runs are merged so that there are few, small ones when a batch is pushed and larger ones beside
+//! commits (`fold` has the rules); what is larger still is the checkpoint's. Runs that a checkpoint is
+//! writing are *sealed*: folding does not touch them, so that it can take exactly those away.
 //!
 //! Shards group into disk runs; within a run shards do not overlap. Their least and greatest keys lie packed in
 //! parallel arrays, so a point read asks few cache lines which shards it needs, and verifies only those.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use zset::{Batch, Strings, merge};
 
 use crate::error::Result;
+use crate::fold;
 use crate::shard::Shard;
-
-/// The most that a push merges.
-const FOLD_BYTES: usize = 8 << 20;
 
 /// Shards in key order that do not overlap.
 pub type Run = Vec<Arc<Shard>>;
@@ -38,6 +36,8 @@ struct Inner {
     memory: Vec<Batch>,
     /// How many of them a checkpoint is writing.
     sealed: usize,
+    /// The others that are to be merged beside commits.
+    fold: Option<Range<usize>>,
     /// All runs, once somebody has asked and every shard has been verified.
     all: OnceLock<Vec<Batch>>,
 }
@@ -87,7 +87,8 @@ impl Spine {
     fn build(fingerprint: u64, disk: Arc<Disk>, memory: Vec<Batch>, sealed: usize) -> Spine {
         debug_assert!(sealed <= memory.len(), "{sealed} of {} runs are sealed", memory.len());
         debug_assert!(memory.iter().all(|run| !run.is_empty()), "an empty run costs every read a search");
-        Spine { inner: Arc::new(Inner { fingerprint, disk, memory, sealed, all: OnceLock::new() }) }
+        let fold = fold::beside(&memory[sealed..]).map(|runs| runs.start + sealed..runs.end + sealed);
+        Spine { inner: Arc::new(Inner { fingerprint, disk, memory, sealed, fold, all: OnceLock::new() }) }
     }
 
     /// All runs, ready for a cursor. Shards not read before are verified first; afterwards a call costs one load.
@@ -123,15 +124,7 @@ impl Spine {
             return Ok(self.clone());
         }
         let Inner { fingerprint, disk, memory, sealed, .. } = &*self.inner;
-        let (mut rows, mut bytes, mut keep) = (batch.len(), batch.bytes(), memory.len());
-        while keep > *sealed
-            && memory[keep - 1].len() < 2 * rows
-            && memory[keep - 1].bytes() + bytes <= FOLD_BYTES
-        {
-            keep -= 1;
-            rows += memory[keep].len();
-            bytes += memory[keep].bytes();
-        }
+        let keep = memory.len() - fold::at_push(&memory[*sealed..], &batch);
         debug_assert!(keep >= *sealed, "a run that a checkpoint is writing is not folded");
         let mut folded = Vec::with_capacity(keep + 1);
         folded.extend_from_slice(&memory[..keep]);
@@ -144,6 +137,22 @@ impl Spine {
             folded.extend((!merged.is_empty()).then_some(merged));
         }
         Ok(Spine::build(*fingerprint, disk.clone(), folded, *sealed))
+    }
+
+    /// The runs to merge beside commits.
+    pub(crate) fn to_fold(&self) -> &[Batch] {
+        self.inner.fold.clone().map_or(&[], |runs| &self.inner.memory[runs])
+    }
+
+    /// This trace with `runs` replaced by their sum, if it still has them.
+    pub(crate) fn folded(&self, runs: &[Batch], sum: &Batch) -> Option<Spine> {
+        let Inner { fingerprint, disk, memory, sealed, .. } = &*self.inner;
+        let same = |window: &[Batch]| window.iter().zip(runs).all(|(left, right)| left.is(right));
+        let start = sealed + memory[*sealed..].windows(runs.len().max(1)).position(same)?;
+        let mut folded = memory[..start].to_vec();
+        folded.extend((!sum.is_empty()).then(|| sum.clone()));
+        folded.extend_from_slice(&memory[start + runs.len()..]);
+        Some(Spine::build(*fingerprint, disk.clone(), folded, *sealed))
     }
 
     /// Rows in all runs: an upper bound of the rows of the collection.

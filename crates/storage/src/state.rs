@@ -10,6 +10,14 @@ use zset::{Batch, CollectionId, Deltas};
 use crate::error::{Result, StorageError};
 use crate::spine::Spine;
 
+/// Runs of a collection and their sum.
+#[derive(Debug)]
+pub struct Fold {
+    id: CollectionId,
+    runs: Vec<Batch>,
+    sum: Batch,
+}
+
 /// All traces at one epoch.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -69,6 +77,32 @@ impl State {
     /// Bytes in memory, over all traces.
     pub fn memory_bytes(&self) -> usize {
         self.spines.iter().map(|(_, spine)| spine.memory_bytes()).sum()
+    }
+
+    /// Whether runs in memory have gathered that are to be merged beside commits.
+    pub fn fold_due(&self) -> bool {
+        self.spines.iter().any(|(_, spine)| !spine.to_fold().is_empty())
+    }
+
+    /// Merges them; the state stays as it is. The sums take their places in any later state by [`State::put_folds`].
+    pub fn fold(&self) -> Result<Vec<Fold>> {
+        let due = self.collections().filter(|(_, spine)| !spine.to_fold().is_empty());
+        due.map(|(id, spine)| {
+            let runs = spine.to_fold().to_vec();
+            Ok(Fold { id, sum: zset::merge(&runs)?, runs })
+        })
+        .collect()
+    }
+
+    /// Puts sums in the places of the runs they were made of, where these are still there.
+    pub fn put_folds(&mut self, folds: &[Fold]) {
+        for Fold { id, runs, sum } in folds {
+            if let Ok(place) = find(&self.spines, *id)
+                && let Some(folded) = self.spines[place].1.folded(runs, sum)
+            {
+                Arc::make_mut(&mut self.spines)[place].1 = folded;
+            }
+        }
     }
 
     /// A number for a new collection. It is kept by the next checkpoint.

@@ -2,10 +2,10 @@
 //! and which epochs are visible, is the caller's.
 //!
 //! - *Commit*: [`Store::append`] writes the epoch's record, [`Store::wait_durable`] returns when it is safe.
-//! - *Checkpoint*, in three steps, so that the long one runs beside commits: [`Store::begin_checkpoint`] starts a new
-//!   log segment and seals what is in memory; [`Job::run`] writes and merges shards; [`Store::finish`] makes the
-//!   manifest name them, swaps them into the state, and drops what it replaced. A change of the catalog is a
-//!   checkpoint with the new text.
+//! - *Checkpoint*, in five steps, so that the long ones run beside commits: [`Store::begin_checkpoint`] starts a new
+//!   log segment and seals what is in memory; [`Job::run`] writes and merges shards; [`Store::install`] makes the
+//!   manifest name them; [`Store::finish`] swaps them into the state; [`Store::discard`] removes what they replaced. A
+//!   change of the catalog is a checkpoint with the new text.
 //! - *Open*: read the manifest, map the shards (headers and footers only), return the log's later epochs for the
 //!   caller to run again. Files that no manifest names are removed.
 //!
@@ -48,6 +48,21 @@ pub struct Recovered {
     pub secret: Secret,
     /// The epochs committed since, in order, to be run again.
     pub tail: Vec<(u64, Deltas)>,
+}
+
+/// An edit that the manifest on disk has.
+#[must_use = "the state does not have it yet"]
+#[derive(Debug)]
+pub struct Installed(Edit);
+
+/// Files that no manifest names any more.
+#[must_use = "the files are still there"]
+#[derive(Debug)]
+pub struct Replaced {
+    /// Their files go with their last readers.
+    _shards: Vec<Arc<Shard>>,
+    /// The log before this segment.
+    wal: u64,
 }
 
 /// An open database's files.
@@ -164,10 +179,17 @@ impl Store {
         })
     }
 
-    /// Makes the edit take effect: on disk, then in `state`, which may have gone on since the checkpoint began.
-    pub fn finish(&self, edit: Edit, state: &mut State) -> Result<()> {
+    /// Makes the edit take effect on disk: from here on it is what a restart finds. The state needs it no sooner than
+    /// the next checkpoint.
+    pub fn install(&self, edit: Edit) -> Result<Installed> {
         self.poison.check()?;
         self.poison.watch(edit.manifest.write(self.fs.as_ref(), self.options.sync))?;
+        Ok(Installed(edit))
+    }
+
+    /// Makes the edit take effect in `state`, which may have gone on since the checkpoint began. Nothing here waits
+    /// for the disk.
+    pub fn finish(&self, Installed(edit): Installed, state: &mut State) -> Replaced {
         let changes: BTreeMap<CollectionId, _> =
             edit.changes.iter().map(|change| (change.id, change)).collect();
         state.replace(|id, spine| {
@@ -178,16 +200,24 @@ impl Store {
         let named = shards.map(|shard| (shard.number(), shard.clone())).collect();
         let before = std::mem::replace(&mut *hold(&self.named), named);
         let named = hold(&self.named);
-        before.iter().filter(|(number, _)| !named.contains_key(number)).for_each(|(_, shard)| shard.retire());
-        drop(named);
-        self.wal.retire_before(edit.manifest.wal);
-        Ok(())
+        let shards: Vec<Arc<Shard>> =
+            before.into_iter().filter(|(number, _)| !named.contains_key(number)).map(|(_, s)| s).collect();
+        shards.iter().for_each(|shard| shard.retire());
+        Replaced { _shards: shards, wal: edit.manifest.wal }
     }
 
-    /// The three steps of a checkpoint, one after the other.
+    /// Removes what a checkpoint has replaced, as far as nobody reads it any more. Removing large files takes a
+    /// while: nobody should have to wait for it.
+    pub fn discard(&self, replaced: Replaced) {
+        self.wal.retire_before(replaced.wal);
+    }
+
+    /// The steps of a checkpoint, one after the other.
     pub fn checkpoint(&self, state: &mut State, catalog: &str) -> Result<()> {
         let edit = self.begin_checkpoint(state, catalog)?.run()?;
-        self.finish(edit, state)
+        let replaced = self.finish(self.install(edit)?, state);
+        self.discard(replaced);
+        Ok(())
     }
 
     /// Bytes in the log that a restart would have to replay.

@@ -231,6 +231,13 @@ impl Batch {
             && self.first_key().is_some_and(|first| first <= prefix || first.starts_with(prefix))
     }
 
+    /// Whether the other batch is this one: the same rows in the same memory.
+    pub fn is(&self, other: &Batch) -> bool {
+        self.len() == other.len()
+            && self.offsets.as_ptr() == other.offsets.as_ptr()
+            && self.weights.as_ptr() == other.weights.as_ptr()
+    }
+
     /// The rows of `range` as a batch of their own, without copying.
     ///
     /// # Panics

@@ -149,7 +149,8 @@ impl Workload {
             1 if self.tables.len() > 1 => self.drop_table(engine),
             2..5 => {
                 if let Some(edit) = self.pending.take() {
-                    engine.store.finish(edit, &mut engine.state)?;
+                    let replaced = engine.store.finish(engine.store.install(edit)?, &mut engine.state);
+                    engine.store.discard(replaced);
                 } else {
                     let catalog = self.now.catalog.clone();
                     let job = engine.store.begin_checkpoint(&mut engine.state, &catalog)?;
@@ -220,7 +221,8 @@ impl Workload {
         self.now.catalog = catalog.clone();
         self.attempt();
         if let Some(edit) = self.pending.take() {
-            engine.store.finish(edit, &mut state)?;
+            let replaced = engine.store.finish(engine.store.install(edit)?, &mut state);
+            engine.store.discard(replaced);
         }
         engine.store.checkpoint(&mut state, &catalog)?;
         engine.state = state;

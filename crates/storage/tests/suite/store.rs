@@ -106,6 +106,46 @@ fn runs_and_files_stay_few_and_old_files_go() {
 }
 
 #[test]
+fn runs_are_folded_beside_commits_and_checkpoints() {
+    let mut engine = Engine::open(Arc::new(MemFs::new()), options()).unwrap();
+    let table = engine.state.allocate();
+    engine.state.insert(table, 1).unwrap();
+    engine.store.checkpoint(&mut engine.state, "").unwrap();
+    let mut random = Random::new(3);
+    let mut expected: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
+    let (mut pending, mut sealed, mut folds) = (Vec::new(), None, 0);
+    for epoch in 1..=400 {
+        let rows: BTreeMap<Vec<u8>, i64> = (0..200)
+            .map(|_| ((40_000 + random.below(9_000)).to_be_bytes()[6..].to_vec(), random.below(3) as i64 - 1))
+            .collect();
+        rows.iter().for_each(|(key, weight)| *expected.entry(key.clone()).or_insert(0) += weight);
+        engine.state = engine.state.with(&Deltas::from([(table, batch(&rows))]), epoch).unwrap();
+        // A fold is computed, and takes its place some commits, or the beginning or end of a checkpoint, later.
+        match random.below(12) {
+            0 if engine.state.fold_due() => pending = engine.state.fold().unwrap(),
+            1 => {
+                engine.state.put_folds(&pending);
+                folds += std::mem::take(&mut pending).len();
+            }
+            2 if epoch > 300 && sealed.is_none() => {
+                sealed = Some(engine.store.begin_checkpoint(&mut engine.state, "").unwrap());
+            }
+            3 if sealed.is_some() => {
+                let edit = sealed.take().unwrap().run().unwrap();
+                let installed = engine.store.install(edit).unwrap();
+                let replaced = engine.store.finish(installed, &mut engine.state);
+                engine.store.discard(replaced);
+            }
+            _ => {}
+        }
+        assert!(engine.state.spine(table).unwrap().shape().0 < 40);
+    }
+    expected.retain(|_, weight| *weight != 0);
+    assert!(folds > 3);
+    assert_eq!(super::model::contents(&engine.state).unwrap()[&table], expected);
+}
+
+#[test]
 fn point_reads_touch_only_the_shards_they_need() {
     let mut engine = Engine::open(Arc::new(MemFs::new()), options()).unwrap();
     let table = engine.state.allocate();
