@@ -192,7 +192,10 @@ impl Prepared {
     fn define(&self, core: &Core, params: &[Value]) -> Result<Outcome> {
         let tag = self.statement.name();
         let done = |()| Outcome::Done { tag };
-        let noted = |notices| done(core.note(notices));
+        let noted = |notices| {
+            core.note(notices);
+            done(())
+        };
         match &self.statement {
             Statement::CreateTable(create) if create.query.is_some() => create_as::run(core, create, || {
                 let query = create.query.as_deref().ok_or_else(|| sql::SqlError::internal("no query"))?;
