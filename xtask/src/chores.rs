@@ -40,7 +40,9 @@ pub fn testkit(name: &str, arguments: &[&str]) -> Result<(), String> {
 
 /// The workspace's root, wherever cargo was called from.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+    // The one that cargo runs us for: clones that share a target directory share this program.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&own).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

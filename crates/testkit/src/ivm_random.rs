@@ -63,7 +63,9 @@ impl fmt::Display for Counts {
 
 /// Where the data of others lies, if it is there: `$GNITZ_TEST_DATA`, or `shared/data` beside the repository.
 pub fn data_dir() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    // Where cargo runs us, not where we were compiled: clones may share a target directory.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let beside = Path::new(&own).join("../../../shared/data");
     let dir = std::env::var_os("GNITZ_TEST_DATA").map_or(beside, PathBuf::from).join("ivm_random");
     dir.is_dir().then_some(dir)
 }

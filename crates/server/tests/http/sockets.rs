@@ -50,7 +50,7 @@ async fn messages_are_arrow_if_that_is_wanted() {
     assert_eq!(batches[0].column(1).as_string::<i32>().value(0), "Ada");
     assert_eq!(batches[0].column(2).as_primitive::<Int64Type>().values(), &[1]);
     server.run("CREATE TABLE other (id BIGINT PRIMARY KEY); INSERT INTO other VALUES (1)");
-    assert_eq!(socket.json().await, json!({ "event": "progress", "epoch": 2 }));
+    assert_eq!(socket.json().await, json!({ "event": "progress", "epoch": 4 }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,6 +65,6 @@ fn ivm_random() {
 
 #[test]
 fn scripts() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let dir = Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("run by cargo")).join("scripts");
     show(testkit::script::run_dir(&dir).map(|blocks| format!("{blocks} blocks of scripts")));
 }
