@@ -1,8 +1,8 @@
 //! The one door to the disk: every byte the engine stores or reads goes through [`Fs`].
 //!
 //! A database is one directory of flat files, so the trait is a directory and its names, no paths. The calls
-//! are the few whose crash behaviour is known: append, truncate, sync, and the directory's create, rename,
-//! remove, sync. Nothing is ever written in place. What each call promises after a power loss:
+//! are the few whose crash behaviour is known: append, reserve, truncate, sync, and the directory's create, rename,
+//! remove, sync. Nothing but reserved zeros is ever written over. What each call promises after a power loss:
 //!
 //! - bytes appended are there once [`FsFile::sync`] has returned; before that any 512-byte sector of them may
 //!   be missing (read as zeros) or the file may be shorter;
@@ -56,7 +56,13 @@ pub trait FsFile: Send + Sync + Debug {
     /// Writes all of `bytes` at the end. After an error any part of them may have been written.
     fn append(&self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Cuts the file to `len` bytes.
+    /// Makes room for `bytes` more: the file grows by zeros, which appends write over before it grows again. A sync of
+    /// what is appended in the room has no length to save, which takes a journalling file system about half the time
+    /// (PostgreSQL writes its log into files of zeros for the same reason). The zeros are part of the file for whoever
+    /// reads it, and for who opens it again. Room that is left from before counts.
+    fn reserve(&self, bytes: u64) -> io::Result<()>;
+
+    /// Cuts the file, with the room at its end, to `len` bytes.
     fn truncate(&self, len: u64) -> io::Result<()>;
 
     /// Makes everything appended so far survive a power loss.

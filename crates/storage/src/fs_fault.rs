@@ -17,7 +17,7 @@ use crate::fs_mem::{MemFile, MemFs, hold};
 pub enum Fault {
     /// Any call answers EIO and does nothing.
     Io,
-    /// A create or an append answers ENOSPC and does nothing.
+    /// A create, an append or a reservation answers ENOSPC and does nothing.
     NoSpace,
     /// An append writes the first half of its bytes and then fails.
     ShortWrite,
@@ -58,6 +58,7 @@ struct Plan {
 enum Call {
     Create,
     Append,
+    Reserve,
     Sync,
     Other,
 }
@@ -66,7 +67,7 @@ impl Fault {
     fn strikes(self, call: Call) -> bool {
         match self {
             Fault::Io => true,
-            Fault::NoSpace => matches!(call, Call::Create | Call::Append),
+            Fault::NoSpace => matches!(call, Call::Create | Call::Append | Call::Reserve),
             Fault::ShortWrite => call == Call::Append,
             Fault::FailedSync => call == Call::Sync,
         }
@@ -164,6 +165,13 @@ impl FsFile for FaultFile {
                 Err(fault.error())
             }
             None => self.inner.append(bytes),
+        }
+    }
+
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        match strike(&self.plan, Call::Reserve) {
+            Some(fault) => Err(fault.error()),
+            None => self.inner.reserve(bytes),
         }
     }
 

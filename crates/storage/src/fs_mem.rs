@@ -35,6 +35,7 @@ impl MemFs {
         let file = |bytes: &Buffer| MemFile {
             content: Arc::new(Mutex::new(Content {
                 bytes: Bytes::Frozen(bytes.clone()),
+                end: bytes.len(),
                 synced: bytes.len(),
             })),
         };
@@ -62,7 +63,11 @@ impl MemFs {
     }
 
     pub(crate) fn open_file(&self, name: &str) -> io::Result<MemFile> {
-        self.file(name)
+        let file = self.file(name)?;
+        let mut content = hold(&file.content);
+        content.end = content.as_slice().len();
+        drop(content);
+        Ok(file)
     }
 }
 
@@ -72,7 +77,7 @@ impl Fs for MemFs {
     }
 
     fn open_append(&self, name: &str) -> io::Result<Arc<dyn FsFile>> {
-        Ok(Arc::new(self.file(name)?))
+        Ok(Arc::new(self.open_file(name)?))
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
@@ -140,7 +145,22 @@ impl MemFile {
 
 impl FsFile for MemFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        hold(&self.content).growing().extend_from_slice(bytes);
+        let mut content = hold(&self.content);
+        let end = content.end;
+        content.end += bytes.len();
+        let growing = content.growing();
+        let (over, more) = bytes.split_at(bytes.len().min(growing.len() - end));
+        growing.as_slice_mut()[end..end + over.len()].copy_from_slice(over);
+        growing.extend_from_slice(more);
+        Ok(())
+    }
+
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        let bytes = usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut content = hold(&self.content);
+        let end = content.end;
+        let growing = content.growing();
+        growing.resize(growing.len().max(end + bytes), 0);
         Ok(())
     }
 
@@ -148,21 +168,23 @@ impl FsFile for MemFile {
         let len = usize::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
         let mut content = hold(&self.content);
         content.growing().truncate(len);
+        content.end = len.min(content.as_slice().len());
         content.synced = content.synced.min(len);
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
         let mut content = hold(&self.content);
-        content.synced = content.as_slice().len();
+        content.synced = content.end;
         Ok(())
     }
 }
 
-/// A file's bytes and how many of them a sync has covered.
+/// A file's bytes, where the next append goes, and how much a sync has covered.
 #[derive(Debug, Default)]
 struct Content {
     bytes: Bytes,
+    end: usize,
     synced: usize,
 }
 

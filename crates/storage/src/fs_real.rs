@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,12 +40,13 @@ impl RealFs {
 
 impl Fs for RealFs {
     fn create(&self, name: &str) -> io::Result<Arc<dyn FsFile>> {
-        let file = OpenOptions::new().append(true).create_new(true).open(self.path(name))?;
+        let file = OpenOptions::new().write(true).create_new(true).open(self.path(name))?;
         Ok(Arc::new(RealFile { file }))
     }
 
     fn open_append(&self, name: &str) -> io::Result<Arc<dyn FsFile>> {
-        let file = OpenOptions::new().append(true).open(self.path(name))?;
+        let mut file = OpenOptions::new().write(true).open(self.path(name))?;
+        file.seek(SeekFrom::End(0))?;
         Ok(Arc::new(RealFile { file }))
     }
 
@@ -99,7 +100,7 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
-/// A file opened with `O_APPEND`.
+/// A file whose position is where the next append goes.
 #[derive(Debug)]
 struct RealFile {
     file: File,
@@ -110,8 +111,20 @@ impl FsFile for RealFile {
         (&self.file).write_all(bytes)
     }
 
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        let mut file = &self.file;
+        let end = file.stream_position()?;
+        let len = file.seek(SeekFrom::End(0))?;
+        let room = end.saturating_add(bytes).saturating_sub(len);
+        // Zeros that are written, not a hole: blocks that are found when they are needed are as slow as growing.
+        let done = io::copy(&mut io::Read::take(io::repeat(0), room), &mut file);
+        file.seek(SeekFrom::Start(end))?;
+        done.map(|_| ())
+    }
+
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
+        self.file.set_len(len)?;
+        (&self.file).seek(SeekFrom::Start(len)).map(|_| ())
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -137,6 +150,10 @@ mod tests {
         file.append(b"hello").unwrap();
         file.append(b" world").unwrap();
         file.sync().unwrap();
+        file.reserve(10).unwrap();
+        file.append(b"!").unwrap();
+        assert_eq!(directory.read("a").unwrap(), b"hello world!\0\0\0\0\0\0\0\0\0");
+        file.truncate(11).unwrap();
         assert_eq!(directory.create("a").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         file.truncate(5).unwrap();
         directory.open_append("a").unwrap().append(b"!").unwrap();

@@ -135,6 +135,13 @@ impl FsFile for RecordingFile {
         Ok(())
     }
 
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        let mut log = hold(&self.log);
+        self.inner.reserve(bytes)?;
+        log.ops.push(Op::Reserve { inode: self.inode, room: bytes as usize });
+        Ok(())
+    }
+
     fn truncate(&self, len: u64) -> io::Result<()> {
         let mut log = hold(&self.log);
         self.inner.truncate(len)?;
@@ -162,6 +169,7 @@ enum Op {
     Remove { name: String },
     SyncDir,
     Append { inode: usize, bytes: Arc<[u8]> },
+    Reserve { inode: usize, room: usize },
     Truncate { inode: usize, len: usize },
     Sync { inode: usize },
 }
@@ -193,7 +201,11 @@ impl Recording {
 
     /// A walk over the boundaries, standing at the first.
     pub fn replay(&self) -> Replay<'_> {
-        let inodes = self.start.values().map(|bytes| Inode { durable: bytes.clone(), pending: Vec::new() });
+        let inodes = self.start.values().map(|bytes| Inode {
+            durable: bytes.clone(),
+            end: bytes.len(),
+            pending: Vec::new(),
+        });
         Replay {
             ops: &self.ops,
             boundary: 0,
@@ -226,6 +238,8 @@ pub struct Replay<'a> {
 #[derive(Debug)]
 struct Inode<'a> {
     durable: Buffer,
+    /// Where, after what is durable, the next append goes; behind it are reserved zeros.
+    end: usize,
     pending: Vec<&'a Op>,
 }
 
@@ -242,7 +256,7 @@ impl<'a> Replay<'a> {
         match op {
             Op::Create { inode, .. } => {
                 debug_assert_eq!(*inode, self.inodes.len());
-                self.inodes.push(Inode { durable: Buffer::default(), pending: Vec::new() });
+                self.inodes.push(Inode { durable: Buffer::default(), end: 0, pending: Vec::new() });
                 self.pending.push(op);
             }
             Op::Rename { .. } | Op::Remove { .. } => self.pending.push(op),
@@ -251,10 +265,12 @@ impl<'a> Replay<'a> {
                     apply_name(&mut self.names, op);
                 }
             }
-            Op::Append { inode, .. } | Op::Truncate { inode, .. } => self.inodes[*inode].pending.push(op),
+            Op::Append { inode, .. } | Op::Reserve { inode, .. } | Op::Truncate { inode, .. } => {
+                self.inodes[*inode].pending.push(op);
+            }
             Op::Sync { inode } => {
                 let inode = &mut self.inodes[*inode];
-                inode.durable = inode.image(Survival::All, &mut Random::new(0));
+                (inode.durable, inode.end) = inode.written(Survival::All, &mut Random::new(0));
                 inode.pending.clear();
             }
         }
@@ -300,54 +316,112 @@ fn apply_name(names: &mut BTreeMap<String, usize>, op: &Op) {
         Op::Remove { name } => {
             names.remove(name);
         }
-        Op::SyncDir | Op::Append { .. } | Op::Truncate { .. } | Op::Sync { .. } => {}
+        Op::SyncDir | Op::Append { .. } | Op::Reserve { .. } | Op::Truncate { .. } | Op::Sync { .. } => {}
     }
 }
 
 impl Inode<'_> {
     fn image(&self, survival: Survival, random: &mut Random) -> Buffer {
+        self.written(survival, random).0
+    }
+
+    /// The bytes, and where the next append goes.
+    fn written(&self, survival: Survival, random: &mut Random) -> (Buffer, usize) {
         if self.pending.is_empty() || survival == Survival::None {
-            return self.durable.clone();
+            return (self.durable.clone(), self.end);
         }
         let mut bytes = MutableBuffer::new(self.durable.len());
         bytes.extend_from_slice(self.durable.as_slice());
+        let mut file = Written { bytes, end: self.end };
         let torn = survival == Survival::Random;
         let reached =
             if torn { random.below(self.pending.len() as u64 + 1) as usize } else { self.pending.len() };
         for (index, op) in self.pending[..reached].iter().enumerate() {
+            let last = index + 1 == reached;
             match op {
-                Op::Append { bytes: appended, .. } if torn => {
-                    let last = index + 1 == reached;
-                    append_torn(&mut bytes, appended, last, random);
+                Op::Append { bytes, .. } if torn => file.append_torn(bytes, last, random),
+                Op::Append { bytes, .. } => file.write(bytes, bytes.len()),
+                Op::Reserve { room, .. } if torn && last => {
+                    file.reserve(random.below(*room as u64 + 1) as usize);
                 }
-                Op::Append { bytes: appended, .. } => bytes.extend_from_slice(appended),
-                Op::Truncate { len, .. } => bytes.truncate(*len),
+                Op::Reserve { room, .. } => file.reserve(*room),
+                Op::Truncate { len, .. } => {
+                    file.bytes.truncate(*len);
+                    file.end = *len;
+                }
                 _ => {}
             }
         }
-        bytes.into()
+        (file.bytes.into(), file.end)
     }
 }
 
-/// Appends with random sectors left as zeros; the last append may also end early.
-fn append_torn(file: &mut MutableBuffer, appended: &[u8], last: bool, random: &mut Random) {
-    let keep = if last { random.below(appended.len() as u64 + 1) as usize } else { appended.len() };
-    let mut rest = &appended[..keep];
-    while !rest.is_empty() {
-        let room = SECTOR - file.len() % SECTOR;
-        let (sector, after) = rest.split_at(room.min(rest.len()));
-        if random.below(4) == 0 {
-            file.extend_zeros(sector.len());
-        } else {
-            file.extend_from_slice(sector);
+/// A file as calls made it.
+struct Written {
+    bytes: MutableBuffer,
+    end: usize,
+}
+
+impl Written {
+    /// Appends these bytes; what comes up to `len` bytes stays what it was, or zero.
+    fn write(&mut self, bytes: &[u8], len: usize) {
+        self.reserve(len);
+        self.bytes.as_slice_mut()[self.end..self.end + bytes.len()].copy_from_slice(bytes);
+        self.end += len;
+    }
+
+    fn reserve(&mut self, room: usize) {
+        self.bytes.resize(self.bytes.len().max(self.end + room), 0);
+    }
+
+    /// Appends with random sectors missing; the last append may also end early.
+    fn append_torn(&mut self, appended: &[u8], last: bool, random: &mut Random) {
+        let keep = if last { random.below(appended.len() as u64 + 1) as usize } else { appended.len() };
+        let mut rest = &appended[..keep];
+        while !rest.is_empty() {
+            let room = SECTOR - self.end % SECTOR;
+            let (sector, after) = rest.split_at(room.min(rest.len()));
+            let missing = random.below(4) == 0;
+            self.write(if missing { &[] } else { sector }, sector.len());
+            rest = after;
         }
-        rest = after;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn appends_go_where_there_is_room() {
+        let disk = RecordingFs::new();
+        let file = disk.create("a").unwrap();
+        disk.sync_dir().unwrap();
+        file.reserve(1000).unwrap();
+        file.append(&[1; 600]).unwrap();
+        file.sync().unwrap();
+        let synced = disk.position();
+        file.append(&[2; 600]).unwrap();
+        let recording = disk.recording();
+        let whole = [vec![1; 600], vec![2; 600]].concat();
+        assert_eq!(
+            recording.image(synced, Survival::All, 0)["a"].as_slice(),
+            [vec![1; 600], vec![0; 400]].concat()
+        );
+        assert_eq!(recording.image(synced + 1, Survival::All, 0)["a"].as_slice(), whole);
+        assert_eq!(disk.inner.image()["a"].as_slice(), whole);
+        let mut torn = 0;
+        for seed in 0..100 {
+            let bytes = &recording.image(synced + 1, Survival::Random, seed)["a"];
+            assert!(bytes.len() >= 1000 && bytes[..600] == whole[..600]);
+            torn += usize::from(bytes.as_slice() != whole);
+        }
+        assert!(torn > 50, "{torn}");
+        file.truncate(700).unwrap();
+        file.append(&[3; 10]).unwrap();
+        let end = disk.recording().image(disk.position(), Survival::All, 0);
+        assert_eq!(end["a"].as_slice(), [vec![1; 600], vec![2; 100], vec![3; 10]].concat());
+    }
 
     #[test]
     fn images_keep_what_was_synced() {

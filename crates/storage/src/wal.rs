@@ -9,9 +9,13 @@
 //! becomes the leader if nobody is syncing, and syncs everything appended so far; the others wait for
 //! the leader and mostly find themselves durable. No timer: the sync itself is the window.
 //!
+//! *Room*: where commits wait for the sync, small records are written into zeros that were appended beforehand, so that a
+//! sync has no new length to save ([`FsFile::reserve`]). A segment that is followed by another has none left.
+//!
 //! *Replay* ends at the first record that is not whole, and cuts it off; but if anything behind it shows that it had
 //! been durable, the log is damaged and the error says where.
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -28,6 +32,9 @@ use crate::record::{self, SEGMENT_HEADER, SegmentHeader, segment_name, segment_n
 /// The number of a record: 1, 2, 3, … over the life of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lsn(pub u64);
+
+/// How much room is made at once. Records longer than a quarter of it make their own.
+const ROOM: u64 = 256 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Wal {
@@ -48,6 +55,8 @@ struct Log {
     salt: [u8; 24],
     /// Of the current segment, its header included.
     bytes: u64,
+    /// Of the zeros behind them.
+    room: u64,
     /// Of the segments before.
     older_bytes: u64,
     next: u64,
@@ -121,7 +130,7 @@ impl Wal {
         segments.push(last);
         let salt = record::salt(secret, last.number);
         let bytes = last.bytes;
-        let log = Log { file, name, salt, bytes, older_bytes, next, last_epoch, segments, history };
+        let log = Log { file, name, salt, bytes, room: 0, older_bytes, next, last_epoch, segments, history };
         let durable = AtomicU64::new(if sync == Sync::Off { 0 } else { next - 1 });
         let (log, syncing) = (Mutex::new(log), Mutex::new(false));
         Ok((Wal { fs, sync, secret, poison, log, durable, syncing, synced: Condvar::new() }, tail))
@@ -135,6 +144,7 @@ impl Wal {
             return Err(StorageError::Misuse(format!("epoch {epoch} after epoch {}", log.last_epoch)));
         }
         let bytes = record::encode(log.next, self.durable.load(Ordering::Acquire), &log.salt, epoch, deltas);
+        self.make_room(&mut log, bytes.len() as u64)?;
         let written = log.file.append(&bytes).map_err(StorageError::io("append to", &log.name));
         self.poison.watch(written)?;
         let lsn = Lsn(log.next);
@@ -142,11 +152,29 @@ impl Wal {
         log.next += 1;
         log.last_epoch = epoch;
         log.bytes += bytes.len() as u64;
+        log.room = log.room.saturating_sub(bytes.len() as u64);
         let current = log.bytes;
         if let Some(segment) = log.segments.last_mut() {
             (segment.last_epoch, segment.bytes) = (epoch, current);
         }
         Ok(lsn)
+    }
+
+    /// Makes room for a record of this length and some more, if that is worth it.
+    fn make_room(&self, log: &mut Log, length: u64) -> Result<()> {
+        if self.sync != Sync::Full || log.room >= length || length > ROOM / 4 {
+            return Ok(());
+        }
+        log.room = match log.file.reserve(ROOM) {
+            Ok(()) => ROOM,
+            // The append may still fit, and tells if it does not.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => 0,
+            failed => {
+                self.poison.watch(failed.map_err(StorageError::io("append to", &log.name)))?;
+                0
+            }
+        };
+        Ok(())
     }
 
     /// Returns when the record is as durable as the database's setting promises.
@@ -198,6 +226,9 @@ impl Wal {
     }
 
     fn rotate_locked(&self, log: &mut Log) -> Result<()> {
+        if self.sync == Sync::Full {
+            log.file.truncate(log.bytes).map_err(StorageError::io("truncate", &log.name))?;
+        }
         if self.sync != Sync::Off {
             log.file.sync().map_err(StorageError::io("sync", &log.name))?;
             self.durable.fetch_max(log.next - 1, Ordering::AcqRel);
@@ -208,7 +239,7 @@ impl Wal {
         log.name = segment_name(number);
         log.salt = record::salt(self.secret, number);
         log.older_bytes += log.bytes;
-        log.bytes = SEGMENT_HEADER as u64;
+        (log.bytes, log.room) = (SEGMENT_HEADER as u64, 0);
         log.segments.push(Segment { number, last_epoch: log.last_epoch, bytes: log.bytes });
         Ok(())
     }
