@@ -1,0 +1,4 @@
+{{ config(materialized='materialized_view') }}
+select day, count(*) as sales, sum(amount) as total
+from {{ ref('sales') }}
+group by day
