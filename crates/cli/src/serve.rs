@@ -103,6 +103,7 @@ fn open(config: &Config) -> gnitz::Result<Database> {
         .sync(config.sync)
         .checkpoint_bytes(config.checkpoint_bytes)
         .history_bytes(config.history_bytes)
+        .query_memory(usize::try_from(config.query_memory).unwrap_or(usize::MAX))
         .open(&config.data)
 }
 
@@ -114,8 +115,8 @@ async fn serve(config: &Config, database: &Database) -> Result<(), String> {
     }
     if !config.http.listen.is_empty() {
         let failed = |error| format!("{}: {error}", config.http.listen);
-        server =
-            server.with_http(&config.http.listen, http_state(config, database)?).await.map_err(failed)?;
+        let state = http_state(config, database, server.metrics().clone())?;
+        server = server.with_http(&config.http.listen, state).await.map_err(failed)?;
     }
     let stop = async {
         if let Err(error) = server::signalled().await {
@@ -149,11 +150,12 @@ fn pg_options(config: &Config) -> Result<pg::Options, String> {
         idle_timeout: limit(pg.idle_timeout),
         idle_in_transaction_timeout: limit(pg.idle_in_transaction_timeout),
         shutdown_grace: config.shutdown_timeout,
+        slow_statement: config.log.slow_statement,
         ..pg::Options::default()
     })
 }
 
-fn http_state(config: &Config, database: &Database) -> Result<State, String> {
+fn http_state(config: &Config, database: &Database, metrics: Metrics) -> Result<State, String> {
     let tokens = match config.http.tokens_file.as_path() {
         file if file == Path::new("") => Vec::new(),
         file => http::read_tokens(file)?,
@@ -165,6 +167,5 @@ fn http_state(config: &Config, database: &Database) -> Result<State, String> {
     let guarded = Some(Arc::new(move || known.has_passwords().unwrap_or(true)) as Arc<_>);
     let access = Access { tokens, passwords: Some(passwords), guarded, ..Access::default() };
     let feeds = Arc::new(EngineFeeds(database.clone()));
-    let metrics = Metrics::new(database);
     Ok(State::with(database.clone(), config.clone(), metrics, Arc::new(access), feeds))
 }

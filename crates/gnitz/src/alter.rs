@@ -40,7 +40,7 @@ pub(crate) fn apply(
         AlterAction::Owner(owner) => {
             let owner = owner.as_deref().unwrap_or(by);
             catalog.roles.get(owner).ok_or_else(|| unknown(owner))?;
-            catalog.replace(&relation, copy(&relation, |_| {}).made(relation.created, owner));
+            catalog.replace(&relation, Relation { owner: owner.to_string(), ..Relation::clone(&relation) });
         }
     }
     Ok(Some((Compiled::new(catalog, planner.functions())?, base.state.clone())))
@@ -69,13 +69,13 @@ fn rename(
     mut catalog: Catalog,
     (relation, to): (&Arc<Relation>, &str),
 ) -> Redefined {
-    catalog.replace(relation, copy(relation, |def| def.name = to.to_string()));
+    catalog.replace(relation, renamed(relation, |def| def.name = to.to_string()));
     let readers = catalog.readers(relation.id());
     for reader in &readers {
         let Some(view) = &reader.view else { continue };
         let query = sql::rename::relation_in_query(&view.query, relation.name(), to)?;
         let view = View { query, ..view.clone() };
-        catalog.replace(reader, Relation { view: Some(view), ..copy(reader, |_| {}) });
+        catalog.replace(reader, Relation { view: Some(view), ..Relation::clone(reader) });
     }
     // The plans are shown with the names as they are now, so they are made once more.
     let renamed = Compiled::new(catalog.clone(), planner.functions())?;
@@ -88,7 +88,7 @@ fn rename(
         };
         let logical = planner.plan_view(&snapshot, &query)?.logical;
         let view = View { logical, ..view.clone() };
-        catalog.replace(&reader, Relation { view: Some(view), ..copy(&reader, |_| {}) });
+        catalog.replace(&reader, Relation { view: Some(view), ..Relation::clone(&reader) });
     }
     Ok(Some((Compiled::new(catalog, planner.functions())?, base.state.clone())))
 }
@@ -108,19 +108,13 @@ fn rename_column(catalog: &mut Catalog, relation: &Arc<Relation>, from: &str, to
         let message = format!("column \"{to}\" of relation \"{}\" already exists", relation.name());
         return Err(SqlError::new(SqlState::DuplicateColumn, message).into());
     }
-    catalog.replace(relation, copy(relation, |def| def.columns[at as usize].name = to.to_string()));
+    catalog.replace(relation, renamed(relation, |def| def.columns[at as usize].name = to.to_string()));
     Ok(())
 }
 
 /// The relation with a definition that differs in names only.
-fn copy(relation: &Relation, change: impl FnOnce(&mut TableDef)) -> Relation {
+fn renamed(relation: &Relation, change: impl FnOnce(&mut TableDef)) -> Relation {
     let mut def = TableDef::clone(&relation.def);
     change(&mut def);
-    Relation {
-        def: Arc::new(def),
-        layout: relation.layout.clone(),
-        created: relation.created,
-        owner: relation.owner.clone(),
-        view: relation.view.clone(),
-    }
+    Relation { def: Arc::new(def), ..relation.clone() }
 }

@@ -20,7 +20,7 @@ pub(crate) fn run(
     if core.status() != Status::Idle {
         return fill(core, create, answer);
     }
-    core.begin()?;
+    core.begin(None)?;
     match fill(core, create, answer) {
         Ok(outcome) => core.commit().map(|_| outcome),
         Err(error) => {

@@ -161,11 +161,12 @@ pub struct Stats {
 pub struct Builder {
     options: Options,
     background: bool,
+    query_memory: usize,
 }
 
 impl Default for Builder {
     fn default() -> Builder {
-        Builder { options: Options::default(), background: true }
+        Builder { options: Options::default(), background: true, query_memory: sql::QUERY_MEMORY }
     }
 }
 
@@ -185,6 +186,13 @@ impl Builder {
     /// How many bytes of log are kept for subscribers who resume, beyond what a restart needs.
     pub fn history_bytes(mut self, bytes: u64) -> Builder {
         self.options.history_bytes = bytes;
+        self
+    }
+
+    /// How many bytes a query may take for what its operators keep and for its answer; one GiB unless said otherwise.
+    /// One that takes more fails with 53200.
+    pub fn query_memory(mut self, bytes: usize) -> Builder {
+        self.query_memory = bytes;
         self
     }
 
@@ -217,7 +225,7 @@ impl Builder {
     /// Opens the database on any [`Fs`].
     pub fn open_fs(self, fs: Arc<dyn Fs>) -> Result<Database> {
         let (store, recovered) = Store::open(fs, self.options)?;
-        let planner = planner()?;
+        let planner = Arc::new(planner()?.with_query_memory(self.query_memory));
         let version = recover(recovered, &planner)?;
         let engine = Engine::new(Parts { store, planner, background: self.background, version });
         Ok(Database { handle: Arc::new(Handle::start(engine)?) })

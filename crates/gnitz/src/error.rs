@@ -48,6 +48,8 @@ pub enum Error {
     },
     /// A statement in a transaction that has failed.
     FailedTransaction,
+    /// A statement that writes, in a transaction that only reads.
+    ReadOnly,
     /// `BEGIN` inside a transaction.
     ActiveTransaction,
     /// `COMMIT` or `ROLLBACK` outside of one.
@@ -152,6 +154,7 @@ impl Error {
             Error::Duplicate { .. } => SqlState::UniqueViolation,
             Error::Conflict { .. } | Error::CatalogChanged => SqlState::SerializationFailure,
             Error::FailedTransaction => SqlState::FailedTransaction,
+            Error::ReadOnly => SqlState::ReadOnlyTransaction,
             Error::ActiveTransaction => SqlState::ActiveTransaction,
             Error::NoTransaction => SqlState::NoActiveTransaction,
             Error::NoHistory { .. } => SqlState::NotInPrerequisiteState,
@@ -229,6 +232,7 @@ impl fmt::Display for Error {
             Error::FailedTransaction => {
                 f.write_str("the transaction has failed; statements are ignored until it ends")
             }
+            Error::ReadOnly => f.write_str("cannot write in a read-only transaction"),
             Error::ActiveTransaction => f.write_str("a transaction is in progress already"),
             Error::NoTransaction => f.write_str("no transaction is in progress"),
             Error::CatalogChanged => f.write_str(

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use pgcatalog::Concern;
-use sql::Prepared as PreparedQuery;
+use sql::depth::Depth;
 use sql::sqlparser::ast::Query;
 use sql::statement::{
-    CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Explain, Followed, Need, Privileges, Statement,
-    parse_one,
+    CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Explain, Followed, Need, Parsed, Privileges,
+    Statement, parse_one,
 };
 use sql::{Changes, Env, PointQuery, PreparedDml, TableKind, ddl, explain, types};
 use zset::{Datum, Type};
@@ -24,12 +24,12 @@ use crate::error::{Error, Result};
 use crate::follow::{self, Feed};
 use crate::mode::{Core, Status};
 use crate::outcome::{Column, CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
+use crate::plan::{Plan, PlanKind, columns};
 use crate::rows::Gather;
 use crate::snapshot::Snapshot;
 use crate::subscribe::Start;
 use crate::sync::lock;
 use crate::transaction::Work;
-use crate::version::Compiled;
 use crate::{check, copy, create_as, facts, scram};
 
 /// What `SHOW TABLES` means.
@@ -41,6 +41,7 @@ const PLAN: &str = "plan";
 /// A statement and, once it has run, its plan.
 pub(crate) struct Prepared {
     statement: Statement,
+    depth: Depth,
     /// The relations it names.
     relations: Vec<String>,
     /// The rights it takes.
@@ -50,28 +51,12 @@ pub(crate) struct Prepared {
     plan: Mutex<Option<Arc<Plan>>>,
 }
 
-/// A plan and the catalog it holds for.
-struct Plan {
-    compiled: Arc<Compiled>,
-    kind: PlanKind,
-}
-
-enum PlanKind {
-    /// A read by key.
-    Point(Box<PointQuery>),
-    /// A query over the PostgreSQL catalogs.
-    Catalog(Box<pgcatalog::Prepared>),
-    /// Any other query.
-    Query(Box<PreparedQuery>),
-    /// A writing statement.
-    Change(Box<PreparedDml>),
-}
-
 impl Prepared {
     /// A statement without a plan yet.
-    pub(crate) fn new(statement: Statement) -> Prepared {
-        let (relations, needs) = (statement.relations(), statement.needs());
-        Prepared { statement, relations, needs, given: Mutex::default(), plan: Mutex::new(None) }
+    pub(crate) fn new(parsed: Parsed) -> Prepared {
+        let Parsed { statement, depth, .. } = parsed;
+        let (relations, needs) = depth.run(|| (statement.relations(), statement.needs()));
+        Prepared { statement, depth, relations, needs, given: Mutex::default(), plan: Mutex::new(None) }
     }
 
     /// What it does, as far as whoever runs it must know.
@@ -85,7 +70,7 @@ impl Prepared {
             | Statement::Alter(_)
             | Statement::Role(_) => StatementKind::Definition,
             Statement::Subscribe(_) => StatementKind::Subscribe,
-            Statement::Begin => StatementKind::Begin,
+            Statement::Begin { .. } => StatementKind::Begin,
             Statement::Commit => StatementKind::Commit,
             Statement::Rollback => StatementKind::Rollback,
             Statement::RollbackTo(_) => StatementKind::RollbackTo,
@@ -98,7 +83,7 @@ impl Prepared {
     /// Whether running it now is a look-up of one row, for which nothing is planned, waited for or made to follow.
     pub(crate) fn is_short(&self, core: &Core) -> bool {
         match &self.statement {
-            Statement::Begin | Statement::Rollback | Statement::Set { .. } => true,
+            Statement::Begin { .. } | Statement::Rollback | Statement::Set { .. } => true,
             Statement::Query(_) => lock(&self.plan).as_ref().is_some_and(|plan| match &plan.kind {
                 PlanKind::Point(point) => {
                     point.is_one_row()
@@ -131,6 +116,10 @@ impl Prepared {
     /// Runs it.
     pub(crate) fn run(&self, core: &Core, params: &[Value]) -> Result<Outcome> {
         core.clear_cancel();
+        self.depth.run(|| self.run_here(core, params))
+    }
+
+    fn run_here(&self, core: &Core, params: &[Value]) -> Result<Outcome> {
         let tag = self.statement.name();
         let done = |()| Outcome::Done { tag };
         match &self.statement {
@@ -184,7 +173,7 @@ impl Prepared {
             (None, true) => Start::Contents,
             (None, false) => Start::Now,
         };
-        let subscription = follow::begin(core, &self.statement, start)?;
+        let subscription = self.depth.run(|| follow::begin(core, &self.statement, start))?;
         Ok(Some(Feed { subscription, progress: asked.progress, copy: asked.copy }))
     }
 
@@ -215,7 +204,7 @@ impl Prepared {
                 let change = core.read(|_| scram::hide(change))?;
                 core.define(Change::Roles(change)).map(noted)
             }
-            Statement::Begin => core.begin().map(done),
+            Statement::Begin { read_only } => core.begin(*read_only).map(done),
             Statement::Commit => {
                 core.commit().map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })
             }
@@ -284,19 +273,23 @@ impl Prepared {
         Ok(Arc::new(snapshot))
     }
 
-    /// The plan, made now unless there is one for this catalog.
-    fn plan(&self, snapshot: &Snapshot, make: impl FnOnce() -> Result<PlanKind>) -> Result<Arc<Plan>> {
-        let compiled = &snapshot.version().compiled;
-        let known = lock(&self.plan).clone();
-        if let Some(plan) = known.filter(|plan| Arc::ptr_eq(&plan.compiled, compiled)) {
-            return Ok(plan);
-        }
-        let plan = Arc::new(Plan { compiled: Arc::clone(compiled), kind: make()? });
-        *lock(&self.plan) = Some(Arc::clone(&plan));
-        Ok(plan)
+    /// The plan that was made before, if it was for this catalog.
+    fn known(&self, snapshot: &Snapshot) -> Option<Arc<Plan>> {
+        let plan = lock(&self.plan);
+        plan.as_ref().filter(|plan| Arc::ptr_eq(&plan.compiled, &snapshot.version().compiled)).cloned()
+    }
+
+    /// A plan for this catalog; with `keep` it is there the next time.
+    fn made(&self, snapshot: &Snapshot, kind: PlanKind, keep: bool) -> Arc<Plan> {
+        let plan = Arc::new(Plan { compiled: Arc::clone(&snapshot.version().compiled), kind });
+        *lock(&self.plan) = keep.then(|| Arc::clone(&plan));
+        plan
     }
 
     fn query_plan(&self, core: &Core, snapshot: &Arc<Snapshot>, query: &Query) -> Result<Arc<Plan>> {
+        if let Some(plan) = self.known(snapshot) {
+            return Ok(plan);
+        }
         let planner = &core.engine().planner;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(snapshot);
         let given = lock(&self.given).clone();
@@ -305,29 +298,25 @@ impl Prepared {
             if let Some(point) = PointQuery::recognise(planner, as_dyn.as_ref(), query) {
                 return Ok(PlanKind::Point(Box::new(point)));
             }
-            Ok(PlanKind::Query(Box::new(planner.prepare(&as_dyn, query, &given)?)))
+            Result::Ok(PlanKind::Query(Box::new(planner.prepare(&as_dyn, query, &given)?)))
         };
-        match pgcatalog::concern(query) {
-            Concern::None => self.plan(snapshot, || make(query)),
-            Concern::Wholly => self.plan(snapshot, || {
-                let prepared = facts::prepare(&facts(), query, &given)?;
-                Ok(PlanKind::Catalog(Box::new(prepared)))
-            }),
-            // What it asks of the session may be something else the next time.
-            Concern::Partly => {
-                let compiled = Arc::clone(&snapshot.version().compiled);
-                let kind = make(&pgcatalog::fold(&facts(), query)?)?;
-                Ok(Arc::new(Plan { compiled, kind }))
-            }
-        }
+        let concern = pgcatalog::concern(query);
+        let kind = match concern {
+            Concern::None => make(query)?,
+            Concern::Wholly => PlanKind::Catalog(Box::new(facts::prepare(&facts(), query, &given)?)),
+            Concern::Partly => make(&pgcatalog::fold(&facts(), query)?)?,
+        };
+        // What one asks of the session in parts may be something else the next time.
+        Ok(self.made(snapshot, kind, concern != Concern::Partly))
     }
 
     fn change_plan(&self, core: &Core, snapshot: &Arc<Snapshot>) -> Result<Arc<Plan>> {
+        if let Some(plan) = self.known(snapshot) {
+            return Ok(plan);
+        }
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(snapshot);
-        self.plan(snapshot, || {
-            let dml = PreparedDml::new(&core.engine().planner, &as_dyn, &self.statement)?;
-            Ok(PlanKind::Change(Box::new(dml)))
-        })
+        let dml = PreparedDml::new(&core.engine().planner, &as_dyn, &self.statement)?;
+        Ok(self.made(snapshot, PlanKind::Change(Box::new(dml)), true))
     }
 
     /// What it takes and answers, planning it if that has not been done. `given` are types that its parameters
@@ -337,6 +326,10 @@ impl Prepared {
             *lock(&self.given) = given.to_vec();
             *lock(&self.plan) = None;
         }
+        self.depth.run(|| self.describe_here(core, given))
+    }
+
+    fn describe_here(&self, core: &Core, given: &[Option<Type>]) -> Result<Description> {
         match &self.statement {
             Statement::Query(query) => core.read(|work| {
                 let snapshot = self.snapshot(core, work)?;
@@ -347,18 +340,9 @@ impl Prepared {
                 self.change_plan(core, &snapshot)?.description(given)
             }),
             Statement::ShowTables => {
-                let text = |name: &str| Column {
-                    name: name.to_string(),
-                    ty: Type::Text,
-                    max_len: None,
-                    pg_type: None,
-                };
-                Ok(Description::of_columns(vec![text("name"), text("kind")]))
+                Ok(Description::of_columns(["name", "kind"].map(|name| Column::new(name, Type::Text)).into()))
             }
-            Statement::Explain(_) => {
-                let plan = Column { name: PLAN.to_string(), ty: Type::Text, max_len: None, pg_type: None };
-                Ok(Description::of_columns(vec![plan]))
-            }
+            Statement::Explain(_) => Ok(Description::of_columns(vec![Column::new(PLAN, Type::Text)])),
             Statement::Subscribe(asked) if !asked.copy => core.read(|work| {
                 let followed = match &asked.followed {
                     Followed::Relation(name) => {
@@ -376,12 +360,7 @@ impl Prepared {
             }),
             Statement::Check { view } => core.read(|work| {
                 let mut columns = columns(&types::arrow_schema(&work.relation(view)?.def.columns))?;
-                columns.push(Column {
-                    name: "weight".to_string(),
-                    ty: Type::Int64,
-                    max_len: None,
-                    pg_type: None,
-                });
+                columns.push(Column::new("weight", Type::Int64));
                 Ok(Description::of_columns(columns))
             }),
             _ => Ok(Description::default()),
@@ -390,6 +369,10 @@ impl Prepared {
 
     /// How a `COPY` of a stream is laid out; `None` for other statements.
     pub(crate) fn copy_layout(&self, core: &Core) -> Result<Option<CopyLayout>> {
+        self.depth.run(|| self.copy_layout_here(core))
+    }
+
+    fn copy_layout_here(&self, core: &Core) -> Result<Option<CopyLayout>> {
         let (format, columns) = match &self.statement {
             Statement::CopyFrom(copy) if copy.place == CopyPlace::Stream => {
                 (&copy.format, core.read(|work| width(work, &copy.table, &copy.columns))?)
@@ -510,41 +493,6 @@ fn needs_a_stream() -> Error {
 /// How many columns of a relation these are: all if none are named.
 fn width(work: &Work, table: &str, columns: &[String]) -> Result<usize> {
     Ok(copy::places(&*work.relation(table)?, columns)?.len())
-}
-
-impl Plan {
-    /// What the statement takes and answers.
-    fn description(&self, given: &[Option<Type>]) -> Result<Description> {
-        let params: Vec<Option<Type>>;
-        let (inferred, columns): (&[Option<Type>], _) = match &self.kind {
-            PlanKind::Point(point) => (point.parameters(), Some(columns(point.schema())?)),
-            PlanKind::Query(query) => (query.params(), Some(columns(query.schema())?)),
-            PlanKind::Catalog(catalog) => {
-                let ty = |oid: &u32| Some(pgcatalog::storage_type(*oid));
-                params = catalog.params().iter().map(ty).collect();
-                (&params, Some(catalog.columns().iter().map(catalog_column).collect()))
-            }
-            PlanKind::Change(dml) => {
-                let returning = dml.returning().map(|schema| columns(&schema));
-                (dml.parameters(), returning.transpose()?)
-            }
-        };
-        let count = inferred.len().max(given.len());
-        let at = |types: &[Option<Type>], index: usize| types.get(index).copied().flatten();
-        let ty = |index| at(given, index).or_else(|| at(inferred, index)).unwrap_or(Type::Text);
-        Ok(Description { parameters: (0..count).map(ty).collect(), columns })
-    }
-}
-
-fn catalog_column(column: &pgcatalog::OutputColumn) -> Column {
-    let (name, ty) = (column.name.clone(), pgcatalog::storage_type(column.ty));
-    Column { name, ty, max_len: None, pg_type: Some(column.ty) }
-}
-
-fn columns(schema: &Schema) -> Result<Vec<Column>> {
-    let column =
-        |def: sql::ColumnDef| Column { name: def.name, ty: def.ty.ty, max_len: def.max_len, pg_type: None };
-    Ok(types::column_defs(schema)?.into_iter().map(column).collect())
 }
 
 fn owned(params: &[Value]) -> Vec<(Datum, Type)> {

@@ -21,9 +21,8 @@ pub struct Feed {
 /// The columns of the rows that `SUBSCRIBE` answers: the epoch, the weight, with PROGRESS whether only the epoch is
 /// told, and then what is followed.
 pub(crate) fn columns(followed: Vec<Column>, progress: bool) -> Vec<Column> {
-    let column = |name: &str, ty| Column { name: name.to_string(), ty, max_len: None, pg_type: None };
-    let mut columns = vec![column("gnitz_epoch", Type::Int64), column("gnitz_weight", Type::Int64)];
-    columns.extend(progress.then(|| column("gnitz_progress", Type::Bool)));
+    let mut columns = vec![Column::new("gnitz_epoch", Type::Int64), Column::new("gnitz_weight", Type::Int64)];
+    columns.extend(progress.then(|| Column::new("gnitz_progress", Type::Bool)));
     columns.extend(followed);
     columns
 }
@@ -32,13 +31,7 @@ impl Feed {
     /// The columns of the rows that it answers.
     pub fn columns(&self) -> Result<Vec<Column>> {
         let followed = self.subscription.relation().def.columns.iter();
-        let column = |def: &sql::ColumnDef| Column {
-            name: def.name.clone(),
-            ty: def.ty.ty,
-            max_len: def.max_len,
-            pg_type: None,
-        };
-        Ok(columns(followed.map(column).collect(), self.progress))
+        Ok(columns(followed.cloned().map(Column::from).collect(), self.progress))
     }
 }
 

@@ -16,8 +16,14 @@ use crate::redefine::Step;
 use crate::sync::lock;
 use crate::transaction::{Done, Work};
 
-/// What a session shares with its prepared statements and appenders.
+/// What a session shares with its prepared statements and appenders, and the role that acts.
+#[derive(Clone)]
 pub(crate) struct Core {
+    shared: Arc<Shared>,
+    role: Arc<str>,
+}
+
+struct Shared {
     handle: Arc<Handle>,
     cancel: Arc<AtomicBool>,
     copied_bytes: Arc<AtomicU64>,
@@ -26,7 +32,8 @@ pub(crate) struct Core {
     mode: Mutex<Mode>,
     /// The open transaction as it was at its savepoints, the oldest first.
     savepoints: Mutex<Vec<(String, Work)>>,
-    role: Arc<str>,
+    /// Whether transactions only read that do not say it themselves.
+    read_only: AtomicBool,
 }
 
 /// Where a session stands between two statements.
@@ -55,7 +62,7 @@ impl Core {
     pub(crate) fn new(handle: Arc<Handle>, role: Arc<str>) -> Core {
         let (user, session_user) = (role.to_string(), role.to_string());
         let facts = pgcatalog::Session { user, session_user, ..pgcatalog::Session::default() };
-        Core {
+        let shared = Shared {
             handle,
             cancel: Arc::default(),
             copied_bytes: Arc::default(),
@@ -63,53 +70,59 @@ impl Core {
             facts: Mutex::new(Arc::new(facts)),
             mode: Mutex::new(Mode::Auto),
             savepoints: Mutex::default(),
-            role,
-        }
+            read_only: AtomicBool::new(false),
+        };
+        Core { shared: Arc::new(shared), role }
+    }
+
+    /// The same session with the rights of another role.
+    pub(crate) fn acting_as(&self, role: Arc<str>) -> Core {
+        Core { shared: Arc::clone(&self.shared), role }
     }
 
     /// What the catalogs say of the session.
     pub(crate) fn facts(&self) -> Arc<pgcatalog::Session> {
-        Arc::clone(&lock(&self.facts))
+        Arc::clone(&lock(&self.shared.facts))
     }
 
     /// Has the catalogs say something else of the session.
     pub(crate) fn set_facts(&self, facts: pgcatalog::Session) {
-        *lock(&self.facts) = Arc::new(facts);
+        *lock(&self.shared.facts) = Arc::new(facts);
     }
 
     /// The engine below.
     pub(crate) fn engine(&self) -> &Engine {
-        &self.handle.engine
+        &self.shared.handle.engine
     }
 
     /// Set to stop the running statement.
     pub(crate) fn cancel(&self) -> &Arc<AtomicBool> {
-        &self.cancel
+        &self.shared.cancel
     }
 
     /// How much of its file a running COPY has read.
     pub(crate) fn copied_bytes(&self) -> &Arc<AtomicU64> {
-        &self.copied_bytes
+        &self.shared.copied_bytes
     }
 
     /// Keeps what a statement has to say until it is taken.
     pub(crate) fn note(&self, notices: Vec<Notice>) {
-        lock(&self.notices).extend(notices);
+        lock(&self.shared.notices).extend(notices);
     }
 
     /// What was said since the last time.
     pub(crate) fn take_notices(&self) -> Vec<Notice> {
-        std::mem::take(&mut lock(&self.notices))
+        std::mem::take(&mut lock(&self.shared.notices))
     }
 
     /// Forgets a cancel that came between statements.
     pub(crate) fn clear_cancel(&self) {
-        self.cancel.store(false, Ordering::Relaxed);
+        self.shared.cancel.store(false, Ordering::Relaxed);
     }
 
     /// Whether a transaction is open.
     pub(crate) fn status(&self) -> Status {
-        match *lock(&self.mode) {
+        match *lock(&self.shared.mode) {
             Mode::Auto => Status::Idle,
             Mode::Open(_) => Status::InTransaction,
             Mode::Failed => Status::Failed,
@@ -118,7 +131,7 @@ impl Core {
 
     /// Runs work that changes nothing.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&mut Work) -> Result<T>) -> Result<T> {
-        let mut mode = lock(&self.mode);
+        let mut mode = lock(&self.shared.mode);
         match &mut *mode {
             Mode::Auto => {
                 drop(mode);
@@ -130,11 +143,17 @@ impl Core {
 
     /// Runs work that may change rows. Outside a transaction its changes are committed when this returns.
     pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Work) -> Result<T>) -> Result<T> {
-        let mut mode = lock(&self.mode);
+        let mut mode = lock(&self.shared.mode);
         if !matches!(*mode, Mode::Auto) {
-            return in_transaction(&mut mode, work);
+            return in_transaction(&mut mode, |private| {
+                private.may_write()?;
+                work(private)
+            });
         }
         drop(mode);
+        if self.shared.read_only.load(Ordering::Relaxed) {
+            return Err(Error::ReadOnly);
+        }
         let engine = self.engine();
         let (ticket, answer) = {
             let mut writer = engine.writer()?;
@@ -144,7 +163,7 @@ impl Core {
             let Done::Rows(rows) = private.into_changes()? else {
                 return Err(Error::Sql(sql::SqlError::internal("a change of rows changed the catalog")));
             };
-            (writer.commit(&base, rows, &self.cancel)?, answer)
+            (writer.commit(&base, rows, &self.shared.cancel)?, answer)
         };
         if let Some(ticket) = ticket {
             engine.settle(ticket)?;
@@ -161,44 +180,72 @@ impl Core {
     /// Changes the catalog: at once, or as a part of the open transaction.
     pub(crate) fn define(&self, what: Change) -> Result<Vec<Notice>> {
         let definition = Definition { by: Arc::clone(&self.role), what };
-        let mut mode = lock(&self.mode);
+        let mut mode = lock(&self.shared.mode);
         if !matches!(*mode, Mode::Auto) {
             let planner = &self.engine().planner;
-            return in_transaction(&mut mode, |work| work.define(definition, planner, &self.cancel));
+            return in_transaction(&mut mode, |work| {
+                work.may_write()?;
+                work.define(definition, planner, &self.shared.cancel)
+            });
         }
         drop(mode);
-        self.engine().redefine(None, &[Step::Catalog(definition)], &self.cancel)
+        if self.shared.read_only.load(Ordering::Relaxed) {
+            return Err(Error::ReadOnly);
+        }
+        self.engine().redefine(None, &[Step::Catalog(definition)], &self.shared.cancel)
     }
 
-    /// Opens a transaction.
-    pub(crate) fn begin(&self) -> Result<()> {
-        let mut mode = lock(&self.mode);
+    /// Says whether transactions only read that do not say it themselves.
+    pub(crate) fn set_read_only(&self, read_only: bool) {
+        self.shared.read_only.store(read_only, Ordering::Relaxed);
+    }
+
+    /// Says whether the open transaction only reads.
+    pub(crate) fn set_transaction_read_only(&self, read_only: bool) {
+        if let Mode::Open(work) = &mut *lock(&self.shared.mode) {
+            work.set_read_only(read_only);
+        }
+    }
+
+    /// Whether the open transaction only reads, or without one the next statement.
+    pub(crate) fn is_read_only(&self) -> bool {
+        match &*lock(&self.shared.mode) {
+            Mode::Open(work) => work.may_write().is_err(),
+            Mode::Auto | Mode::Failed => self.shared.read_only.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Opens a transaction, which only reads if that is said, or if the session's do.
+    pub(crate) fn begin(&self, read_only: Option<bool>) -> Result<()> {
+        let mut mode = lock(&self.shared.mode);
         if !matches!(*mode, Mode::Auto) {
             return in_transaction(&mut mode, |_| Err(Error::ActiveTransaction));
         }
-        *mode = Mode::Open(Box::new(Work::new(self.engine().published()?)));
-        lock(&self.savepoints).clear();
+        let mut work = Work::new(self.engine().published()?);
+        work.set_read_only(read_only.unwrap_or_else(|| self.shared.read_only.load(Ordering::Relaxed)));
+        *mode = Mode::Open(Box::new(work));
+        lock(&self.shared.savepoints).clear();
         Ok(())
     }
 
     /// Notes where the open transaction stands, under a name.
     pub(crate) fn savepoint(&self, name: &str) -> Result<()> {
-        let mut mode = lock(&self.mode);
+        let mut mode = lock(&self.shared.mode);
         if matches!(*mode, Mode::Auto) {
             return Err(Error::NoTransaction);
         }
         let work = in_transaction(&mut mode, |work| Ok(work.clone()))?;
-        lock(&self.savepoints).push((name.to_string(), work));
+        lock(&self.shared.savepoints).push((name.to_string(), work));
         Ok(())
     }
 
     /// Goes back to a savepoint, which stays; later ones are forgotten. It ends a failure, too.
     pub(crate) fn rollback_to(&self, name: &str) -> Result<()> {
-        let mut mode = lock(&self.mode);
+        let mut mode = lock(&self.shared.mode);
         if matches!(*mode, Mode::Auto) {
             return Err(Error::NoTransaction);
         }
-        let mut savepoints = lock(&self.savepoints);
+        let mut savepoints = lock(&self.shared.savepoints);
         let Some(at) = savepoints.iter().rposition(|(known, _)| known == name) else {
             *mode = Mode::Failed;
             return Err(no_savepoint(name));
@@ -210,12 +257,12 @@ impl Core {
 
     /// Forgets a savepoint and those after it; what was done since stays.
     pub(crate) fn release(&self, name: &str) -> Result<()> {
-        let mut mode = lock(&self.mode);
+        let mut mode = lock(&self.shared.mode);
         if matches!(*mode, Mode::Auto) {
             return Err(Error::NoTransaction);
         }
         in_transaction(&mut mode, |_| {
-            let mut savepoints = lock(&self.savepoints);
+            let mut savepoints = lock(&self.shared.savepoints);
             let at = savepoints.iter().rposition(|(known, _)| known == name);
             savepoints.truncate(at.ok_or_else(|| no_savepoint(name))?);
             Ok(())
@@ -226,8 +273,8 @@ impl Core {
     /// back too.
     pub(crate) fn commit(&self) -> Result<bool> {
         self.clear_cancel();
-        let ended = std::mem::replace(&mut *lock(&self.mode), Mode::Auto);
-        lock(&self.savepoints).clear();
+        let ended = std::mem::replace(&mut *lock(&self.shared.mode), Mode::Auto);
+        lock(&self.shared.savepoints).clear();
         let work = match ended {
             Mode::Auto => return Err(Error::NoTransaction),
             Mode::Failed => return Ok(false),
@@ -240,11 +287,11 @@ impl Core {
             Done::Rows(rows) => rows,
             Done::Steps(steps) => {
                 // What there was to say was said when each was made.
-                let _said = engine.redefine(Some(&origin), &steps, &self.cancel)?;
+                let _said = engine.redefine(Some(&origin), &steps, &self.shared.cancel)?;
                 return Ok(true);
             }
         };
-        let ticket = engine.writer()?.commit(&origin, changes, &self.cancel)?;
+        let ticket = engine.writer()?.commit(&origin, changes, &self.shared.cancel)?;
         if let Some(ticket) = ticket {
             engine.settle(ticket)?;
             engine.maintain();
@@ -254,8 +301,8 @@ impl Core {
 
     /// Forgets the open transaction.
     pub(crate) fn rollback(&self) -> Result<()> {
-        lock(&self.savepoints).clear();
-        match std::mem::replace(&mut *lock(&self.mode), Mode::Auto) {
+        lock(&self.shared.savepoints).clear();
+        match std::mem::replace(&mut *lock(&self.shared.mode), Mode::Auto) {
             Mode::Auto => Err(Error::NoTransaction),
             Mode::Open(_) | Mode::Failed => Ok(()),
         }

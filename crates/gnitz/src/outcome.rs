@@ -132,6 +132,19 @@ pub struct Column {
     pub pg_type: Option<u32>,
 }
 
+impl Column {
+    /// A column of a type that its own PostgreSQL type follows from.
+    pub fn new(name: impl Into<String>, ty: Type) -> Column {
+        Column { name: name.into(), ty, max_len: None, pg_type: None }
+    }
+}
+
+impl From<sql::ColumnDef> for Column {
+    fn from(def: sql::ColumnDef) -> Column {
+        Column { max_len: def.max_len, ..Column::new(def.name, def.ty.ty) }
+    }
+}
+
 /// How the rows of a `COPY` are laid out in its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopyLayout {

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::role::FIRST;
 
 /// A table, a view or a system table.
+#[derive(Clone)]
 pub(crate) struct Relation {
     /// Names, types, keys.
     pub(crate) def: Arc<TableDef>,

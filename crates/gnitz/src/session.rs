@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sql::statement;
+use sql::statement::{self, Parsed};
 use zset::Type;
 
 use crate::appender::Appender;
@@ -15,6 +15,7 @@ use crate::handle::Handle;
 use crate::mode::{Core, Status};
 use crate::notice::Notice;
 use crate::outcome::{CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
+use crate::role::FIRST;
 use crate::subscribe::{Start, Subscription};
 
 /// Where statements run. Several threads may call it, but they share its one transaction: give each its own.
@@ -46,7 +47,7 @@ impl Session {
     pub fn execute_each(&self, sql: &str, mut each: impl FnMut(Outcome) -> Result<()>) -> Result<()> {
         self.core.take_notices();
         for parsed in statement::parse(sql)? {
-            each(Prepared::new(parsed.statement).run(&self.core, &[])?)?;
+            each(Prepared::new(parsed).run(&self.core, &[])?)?;
         }
         Ok(())
     }
@@ -58,20 +59,20 @@ impl Session {
 
     /// Parses one statement, to run it many times. Parameters are `$1`, `$2`, …
     pub fn prepare(&self, sql: &str) -> Result<Statement> {
-        let prepared = Prepared::new(statement::parse_one(sql)?);
+        let prepared = Prepared::new(statement::parse_alone(sql)?);
         Ok(Statement { core: Arc::clone(&self.core), prepared })
     }
 
     /// Follows a query that no view keeps: its answer, then how each commit changes it. The query must be one that a
     /// view could have; its state belongs to the subscription. It cannot begin after an earlier epoch.
     pub fn subscribe_query(&self, sql: &str, start: Start) -> Result<Subscription> {
-        let parsed = statement::parse_one(sql)?;
-        if !matches!(parsed, sql::Statement::Query(_)) {
+        let Parsed { statement, depth, .. } = statement::parse_alone(sql)?;
+        if !matches!(statement, sql::Statement::Query(_)) {
             return Err(Error::Usage {
-                message: format!("{} cannot be followed: a query can", parsed.name()),
+                message: format!("{} cannot be followed: a query can", statement.name()),
             });
         }
-        follow::begin(&self.core, &parsed, start)
+        depth.run(|| follow::begin(&self.core, &statement, start))
     }
 
     /// Follows a table or view: as [`Database::subscribe_from`](crate::Database::subscribe_from), if the session's role
@@ -82,13 +83,29 @@ impl Session {
 
     /// Begins a transaction.
     pub fn begin(&self) -> Result<Transaction<'_>> {
-        self.core.begin()?;
+        self.core.begin(None)?;
         Ok(Transaction { session: self, open: true })
     }
 
     /// Whether a transaction is open, by [`Session::begin`] or by `BEGIN`.
     pub fn status(&self) -> Status {
         self.core.status()
+    }
+
+    /// Whether statements outside of transactions, and transactions that do not say it themselves, may only read from
+    /// now on: what writes fails with 25006.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.core.set_read_only(read_only);
+    }
+
+    /// Whether the open transaction may only read from now on. Without one it does nothing.
+    pub fn set_transaction_read_only(&self, read_only: bool) {
+        self.core.set_transaction_read_only(read_only);
+    }
+
+    /// Whether the open transaction, or without one the next statement, may only read.
+    pub fn is_read_only(&self) -> bool {
+        self.core.is_read_only()
     }
 
     /// Commits the open transaction.
@@ -127,6 +144,12 @@ impl Session {
     pub fn appender_into(&self, table: &str, columns: &[String]) -> Result<Appender> {
         let gathered = execute::gather(&self.core, table, columns, false)?;
         Ok(Appender::new(Arc::clone(&self.core), gathered))
+    }
+
+    /// The same session, its transaction included, with every right: for programs that keep tables of their own beside
+    /// their users', and write both in one commit.
+    pub fn privileged(&self) -> Session {
+        Session { core: Arc::new(self.core.acting_as(FIRST.into())) }
     }
 
     /// Stops a running statement from another thread.

@@ -40,6 +40,7 @@ pub(crate) struct Work {
     seen: Arc<Version>,
     /// Those changes.
     seen_changes: Deltas,
+    read_only: bool,
 }
 
 impl Work {
@@ -53,7 +54,18 @@ impl Work {
             tables: Arc::default(),
             now: clock::now_micros(),
             seen_changes: Deltas::new(),
+            read_only: false,
         }
+    }
+
+    /// Says whether it only reads.
+    pub(crate) fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
+    }
+
+    /// An error if it only reads.
+    pub(crate) fn may_write(&self) -> Result<()> {
+        if self.read_only { Err(Error::ReadOnly) } else { Ok(()) }
     }
 
     /// The version it began on.

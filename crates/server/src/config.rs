@@ -40,6 +40,8 @@ pub struct Config {
     pub checkpoint_bytes: u64,
     /// Bytes of log that are kept for subscribers who resume.
     pub history_bytes: u64,
+    /// Bytes that a query may take.
+    pub query_memory: u64,
     /// How long a shutdown waits for what is running.
     pub shutdown_timeout: Duration,
     /// The PostgreSQL side.
@@ -167,6 +169,7 @@ settings! {
     "data", "data" = "", data, "the database's directory, made if it is not there; empty: a database that lives in memory";
     "sync", "sync" = "full", sync, "what an acknowledged commit survives: `full` a power loss, `normal` a killed process, `off` as little as the system likes";
     "checkpoint_bytes", "checkpoint-bytes" = "64MiB", checkpoint_bytes, "bytes of log, or of changes in memory, at which a checkpoint is due";
+    "query_memory", "query-memory" = "1GiB", query_memory, "bytes that one query may take for what its operators keep and for its answer";
     "history_bytes", "history-bytes" = "128MiB", history_bytes, "bytes of log that are kept for subscribers who resume, beyond what a restart needs";
     "shutdown_timeout", "shutdown-timeout" = "10s", shutdown_timeout, "how long a shutdown waits for requests and streams to end";
     "pg.listen", "pg" = "127.0.0.1:5433", pg.listen, "where PostgreSQL's clients connect, as `address:port`; empty: nowhere";
@@ -202,6 +205,7 @@ impl Default for Config {
             sync: Sync::Full,
             checkpoint_bytes: 0,
             history_bytes: 0,
+            query_memory: 0,
             shutdown_timeout: Duration::ZERO,
             pg: PgConfig::default(),
             http: HttpConfig::default(),

@@ -6,6 +6,7 @@ pub mod config;
 pub mod feed;
 pub mod http;
 pub mod logging;
+pub mod meter;
 pub mod metrics;
 pub mod pg;
 
@@ -13,12 +14,14 @@ use std::io;
 use std::net::SocketAddr;
 
 use gnitz::Database;
+use metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// Ports that are open and wait to be served.
 pub struct Server {
     database: Database,
+    metrics: Metrics,
     pg: Option<pg::Listener>,
     http: Option<(TcpListener, http::State)>,
 }
@@ -26,12 +29,18 @@ pub struct Server {
 impl Server {
     /// A server without ports.
     pub fn new(database: Database) -> Server {
-        Server { database, pg: None, http: None }
+        let metrics = Metrics::new(&database);
+        Server { database, metrics, pg: None, http: None }
+    }
+
+    /// What the server counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Opens a port for PostgreSQL's clients.
     pub async fn with_pg(mut self, options: pg::Options) -> io::Result<Server> {
-        let listener = pg::Listener::bind(self.database.clone(), options).await?;
+        let listener = pg::Listener::bind(self.database.clone(), options, self.metrics.clone()).await?;
         logging::listening("postgresql", listener.address()?);
         self.pg = Some(listener);
         Ok(self)
@@ -57,7 +66,7 @@ impl Server {
 
     /// Serves until `stop` is done; then lets statements finish, checkpoints and closes the database.
     pub async fn run(self, stop: impl Future<Output = ()>) -> gnitz::Result<()> {
-        let Server { database, pg, http } = self;
+        let Server { database, pg, http, .. } = self;
         let (ending, ended) = watch::channel(false);
         let told = |mut ended: watch::Receiver<bool>| async move {
             // The sender lives until both have ended.

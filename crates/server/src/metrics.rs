@@ -5,6 +5,7 @@
 
 mod process;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-type Label = (&'static str, String);
+type Label = (&'static str, Cow<'static, str>);
 type Counters<const N: usize> = Family<[Label; N], Counter>;
 type Histograms = Family<[Label; 1], Histogram, fn() -> Histogram>;
 
@@ -130,9 +131,12 @@ impl Metrics {
 
     /// Counts a statement.
     pub fn statement(&self, statement: &Statement<'_>) {
-        let class = statement.sqlstate.get(..2).unwrap_or("XX").to_string();
-        let protocol = ("protocol", statement.protocol.to_string());
-        let kind = ("kind", statement.kind.to_string());
+        let class = match statement.sqlstate {
+            "00000" => "00".into(),
+            other => other.get(..2).unwrap_or("XX").to_string().into(),
+        };
+        let protocol = ("protocol", statement.protocol.into());
+        let kind = ("kind", statement.kind.into());
         self.statements.get_or_create(&[protocol.clone(), kind, ("sqlstate_class", class)]).inc();
         let seconds = statement.took.as_secs_f64();
         self.statement_seconds.get_or_create(&[protocol]).observe(seconds);
@@ -144,22 +148,23 @@ impl Metrics {
 
     /// Counts a request over HTTP; `route` is the route's pattern and not the path.
     pub fn request(&self, route: &str, method: &str, status: u16, took: Duration) {
-        let route = ("route", route.to_string());
-        let labels = [route.clone(), ("method", method.to_string()), ("status", status.to_string())];
+        let route = ("route", route.to_string().into());
+        let labels =
+            [route.clone(), ("method", method.to_string().into()), ("status", status.to_string().into())];
         self.requests.get_or_create(&labels).inc();
         self.request_seconds.get_or_create(&[route]).observe(took.as_secs_f64());
     }
 
     /// Counts a connection as open until what is returned drops.
     pub fn connection(&self, protocol: &'static str) -> Held {
-        let label = [("protocol", protocol.to_string())];
+        let label = [("protocol", protocol.into())];
         self.accepted.get_or_create(&label).inc();
         Held::new(self.connections.get_or_create_owned(&label))
     }
 
     /// Counts a stream of changes as open until what is returned drops.
     pub fn subscription(&self, transport: &'static str) -> Held {
-        Held::new(self.subscriptions.get_or_create_owned(&[("transport", transport.to_string())]))
+        Held::new(self.subscriptions.get_or_create_owned(&[("transport", transport.into())]))
     }
 
     /// Counts a stream that was ended because its client did not read.
@@ -179,18 +184,21 @@ impl Metrics {
 
     /// The counter that [`Metrics::bytes`] adds to, for those who count often.
     pub fn byte_counter(&self, protocol: &'static str, direction: &'static str) -> Counter {
-        let labels = [("protocol", protocol.to_string()), ("direction", direction.to_string())];
+        let labels = [("protocol", protocol.into()), ("direction", direction.into())];
         self.bytes.get_or_create_owned(&labels)
     }
 
     /// Counts a login that was refused.
     pub fn failed_login(&self, protocol: &'static str) {
-        self.failed_logins.get_or_create(&[("protocol", protocol.to_string())]).inc();
+        self.failed_logins.get_or_create(&[("protocol", protocol.into())]).inc();
     }
 }
 
 fn add(counters: &Counters<2>, protocol: &'static str, direction: &'static str, count: u64) {
-    let labels = [("protocol", protocol.to_string()), ("direction", direction.to_string())];
+    if count == 0 {
+        return;
+    }
+    let labels = [("protocol", protocol.into()), ("direction", direction.into())];
     counters.get_or_create(&labels).inc_by(count);
 }
 

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::catalog::Snapshot;
 use crate::error::SqlError;
@@ -45,7 +47,8 @@ impl Rows {
     }
 }
 
-/// Where queries run.
+/// Where queries run: each on the thread of its caller, so that one that takes long is in no other's way. The runtime
+/// is for timers, and for what operators start beside themselves.
 pub(crate) struct Executor {
     runtime: Runtime,
 }
@@ -57,33 +60,42 @@ impl Executor {
         Ok(Executor { runtime })
     }
 
-    /// Runs an optimised plan over a snapshot.
+    /// Runs an optimised plan over a snapshot. What its operators keep and its answer may take so many bytes.
     pub(crate) fn run(
         &self,
         session: &Arc<Session>,
         plan: &LogicalPlan,
         snapshot: &Arc<dyn Snapshot>,
         cancel: &Arc<AtomicBool>,
+        memory: usize,
     ) -> Result<Rows, SqlError> {
         let running = Running { snapshot: Arc::clone(snapshot), cancel: Arc::clone(cancel) };
         running.check()?;
-        if Handle::try_current().is_err() {
-            return self.runtime.block_on(collect(Arc::clone(session), plan.clone(), Arc::new(running)));
-        }
-        // The caller is a task of some runtime and must not drive another: it waits for ours.
-        let (send, receive) = std::sync::mpsc::sync_channel(1);
-        let work = collect(Arc::clone(session), plan.clone(), Arc::new(running));
-        self.runtime.spawn(async move {
-            let _ = send.send(work.await);
-        });
-        receive.recv().unwrap_or_else(|_| Err(SqlError::internal("the query's task ended without an answer")))
+        let _timers = self.runtime.enter();
+        // Not the runtime's own way to wait, which a caller that is a task of some runtime must not take.
+        futures::executor::block_on(collect(session, plan, Arc::new(running), memory))
     }
 }
 
-async fn collect(session: Arc<Session>, plan: LogicalPlan, running: Arc<Running>) -> Result<Rows, SqlError> {
+async fn collect(
+    session: &Session,
+    plan: &LogicalPlan,
+    running: Arc<Running>,
+    memory: usize,
+) -> Result<Rows, SqlError> {
     let state = session.state();
-    let physical = watch(state.query_planner().create_physical_plan(&plan, state).await?)?;
+    let physical = watch(state.query_planner().create_physical_plan(plan, state).await?, &running)?;
     let config = state.config().clone().with_extension(Arc::clone(&running));
+    // Sorts and groups that do not fit go to temporary files; other operators have no such way and end the query.
+    let shared = state.runtime_env();
+    let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(memory));
+    let answer = MemoryConsumer::new("the answer").register(&pool);
+    let runtime = RuntimeEnv {
+        memory_pool: pool,
+        disk_manager: Arc::clone(&shared.disk_manager),
+        cache_manager: Arc::clone(&shared.cache_manager),
+        object_store_registry: Arc::clone(&shared.object_store_registry),
+    };
     // The plan holds its functions; the context is asked for none.
     let context = TaskContext::new(
         None,
@@ -93,15 +105,16 @@ async fn collect(session: Arc<Session>, plan: LogicalPlan, running: Arc<Running>
         HashMap::new(),
         HashMap::new(),
         HashMap::new(),
-        Arc::clone(state.runtime_env()),
+        Arc::new(runtime),
     );
-    drain(physical, Arc::new(context), &running).await
+    drain(physical, Arc::new(context), &running, &answer).await
 }
 
 async fn drain(
     physical: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
     running: &Running,
+    answer: &MemoryReservation,
 ) -> Result<Rows, SqlError> {
     let schema = canonical_schema(&physical.schema());
     let mut stream = execute_stream(physical, context)?;
@@ -111,6 +124,7 @@ async fn drain(
             Ok(Some(batch)) => {
                 let batch = batch?;
                 if batch.num_rows() > 0 {
+                    answer.try_grow(bytes(&batch)?)?;
                     batches.push(canonical_batch(batch, &schema)?);
                 }
             }
@@ -119,6 +133,12 @@ async fn drain(
         }
         running.check()?;
     }
+}
+
+/// The bytes of a batch's own rows: many batches may be slices of the same memory.
+fn bytes(batch: &RecordBatch) -> Result<usize, SqlError> {
+    let columns = batch.columns().iter();
+    Ok(columns.map(|column| column.to_data().get_slice_memory_size()).sum::<Result<usize, _>>()?)
 }
 
 /// Whether a plan asks for something that differs from one run to the next: `now()`, `random()`.

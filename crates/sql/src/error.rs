@@ -149,10 +149,16 @@ sql_states! {
     InvalidTableDefinition = "42P16",
     /// A parameter whose type cannot be told.
     IndeterminateType = "42P18",
+    /// More memory than one query may take.
+    OutOfMemory = "53200",
     /// More than the settings allow.
     ConfigurationLimitExceeded = "53400",
     /// A size that a format or a buffer cannot hold.
     LimitExceeded = "54000",
+    /// A statement that is too large or too deep.
+    TooComplex = "54001",
+    /// A statement that writes, in a transaction that only reads.
+    ReadOnlyTransaction = "25006",
     /// An object is not in the state that the call needs.
     NotInPrerequisiteState = "55000",
     /// The statement was cancelled.
@@ -238,7 +244,7 @@ impl From<ParserError> for SqlError {
         let text = match error {
             ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
             ParserError::RecursionLimitExceeded => {
-                return SqlError::new(SqlState::LimitExceeded, "the statement is nested too deeply");
+                return SqlError::new(SqlState::TooComplex, "the statement is nested too deeply");
             }
         };
         let (message, position) = split_position(&text);
@@ -338,9 +344,12 @@ fn from_datafusion(error: DataFusionError, place: Option<Position>) -> SqlError 
         DataFusionError::NotImplemented(text) => {
             SqlError { state: SqlState::FeatureNotSupported, ..from_text(&text) }.at(place)
         }
-        DataFusionError::ResourcesExhausted(text) => {
-            SqlError::new(SqlState::LimitExceeded, first_line(&text)).at(place)
-        }
+        DataFusionError::ResourcesExhausted(text) => SqlError::new(
+            SqlState::OutOfMemory,
+            format!("out of memory for this query: {}", first_line(&text)),
+        )
+        .with_hint("select less at once, or raise the limit `query_memory`")
+        .at(place),
         DataFusionError::Plan(text) | DataFusionError::Execution(text) => from_text(&text).at(place),
         other => from_text(&other.strip_backtrace()).at(place),
     }

@@ -31,8 +31,12 @@ pub type Parameter = (Datum, Type);
 /// threads that queries run on.
 pub struct Planner {
     session: Arc<Session>,
-    executor: Executor,
+    executor: Arc<Executor>,
+    query_memory: usize,
 }
+
+/// The bytes that a query may take unless told otherwise.
+pub const QUERY_MEMORY: usize = 1 << 30;
 
 /// What a materialized view's query becomes.
 #[derive(Clone, Debug)]
@@ -82,7 +86,14 @@ impl Prepared {
 impl Planner {
     /// A planner. It fails only where threads cannot be started.
     pub fn new() -> std::io::Result<Planner> {
-        Ok(Planner { session: Arc::new(Session::new()), executor: Executor::new()? })
+        let (session, executor) = (Arc::new(Session::new()), Arc::new(Executor::new()?));
+        Ok(Planner { session, executor, query_memory: QUERY_MEMORY })
+    }
+
+    /// The same planner, but each query may take so many bytes for what its operators keep and for its answer.
+    pub fn with_query_memory(&self, query_memory: usize) -> Planner {
+        let (session, executor) = (Arc::clone(&self.session), Arc::clone(&self.executor));
+        Planner { session, executor, query_memory }
     }
 
     /// The functions that circuits may call.
@@ -226,7 +237,7 @@ impl Planner {
             true => plan,
             false => bind_parameters(plan, params)?,
         };
-        let rows = self.executor.run(&self.session, &plan, snapshot, cancel)?;
+        let rows = self.executor.run(&self.session, &plan, snapshot, cancel, self.query_memory)?;
         let schema = Arc::new(renamed(&rows.schema, names));
         let rename = |batch: RecordBatch| {
             let count = batch.num_rows();

@@ -103,7 +103,8 @@ fn tokenizer(text: &str) -> Tokenizer<'_> {
     Tokenizer::new(&PostgreSqlDialect {}, text)
 }
 
-fn position(location: Location) -> Position {
+/// A place as errors tell it.
+pub(crate) fn position(location: Location) -> Position {
     let number = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     Position { line: number(location.line), column: number(location.column) }
 }

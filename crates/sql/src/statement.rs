@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use crate::depth::{self, Depth};
 use crate::error::{Position, SqlError, SqlState};
 use crate::names;
 use crate::split::{self, Piece};
@@ -41,6 +42,8 @@ pub struct Parsed {
     pub range: Range<usize>,
     /// Where it begins.
     pub start: Position,
+    /// How deep it is, for whoever walks it.
+    pub depth: Depth,
 }
 
 /// What can be asked of the database.
@@ -63,7 +66,10 @@ pub enum Statement {
     /// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`
     Alter(Alter),
     /// `BEGIN`, `START TRANSACTION`
-    Begin,
+    Begin {
+        /// Whether it may only read; nothing is what the session's transactions are like.
+        read_only: Option<bool>,
+    },
     /// `COMMIT`, `END`
     Commit,
     /// `ROLLBACK`
@@ -149,7 +155,7 @@ impl Statement {
             Statement::Drop(_) => "DROP TABLE",
             Statement::Alter(alter) if alter.view => "ALTER MATERIALIZED VIEW",
             Statement::Alter(_) => "ALTER TABLE",
-            Statement::Begin => "BEGIN",
+            Statement::Begin { .. } => "BEGIN",
             Statement::Commit => "COMMIT",
             Statement::Rollback | Statement::RollbackTo(_) => "ROLLBACK",
             Statement::Savepoint(_) => "SAVEPOINT",
@@ -211,17 +217,24 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>, SqlError> {
         .into_iter()
         .map(|piece| {
             let (range, start, end) = (piece.range.clone(), piece.start, piece.end);
-            let statement = parse_piece(piece).map_err(|error| at_end(error, start, end))?;
-            Ok(Parsed { statement, range, start })
+            let depth = depth::of(&piece.tokens)?;
+            let parsed = depth.parse(|| parse_piece(piece));
+            let statement = parsed.map_err(|error| at_end(error, start, end))?;
+            Ok(Parsed { statement, range, start, depth })
         })
         .collect()
 }
 
 /// The one statement of a text.
 pub fn parse_one(text: &str) -> Result<Statement, SqlError> {
+    parse_alone(text).map(|parsed| parsed.statement)
+}
+
+/// The one statement of a text, and what is known of it.
+pub fn parse_alone(text: &str) -> Result<Parsed, SqlError> {
     let mut statements = parse(text)?;
     match (statements.pop(), statements.is_empty()) {
-        (Some(parsed), true) => Ok(parsed.statement),
+        (Some(parsed), true) => Ok(parsed),
         (None, _) => Err(SqlError::new(SqlState::SyntaxError, "there is no statement in the text")),
         (Some(parsed), false) => Err(SqlError::new(
             SqlState::SyntaxError,
@@ -271,7 +284,8 @@ fn parse_piece(piece: Piece) -> Result<Statement, SqlError> {
             let user = roles::user_is_role(&mut tokens);
             let view = alter::view_is_table(&mut tokens);
             let mut parser = parser(tokens);
-            let statement = parser.parse_statement()?;
+            let mut statement = parser.parse_statement()?;
+            depth::balance(&mut statement);
             expect_end(&mut parser)?;
             translate::statement(statement, user, view)
         }

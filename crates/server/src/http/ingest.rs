@@ -14,7 +14,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, Query, State as Extract};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use gnitz::{Outcome, Session};
+use gnitz::Session;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -22,10 +22,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::accept::content_type;
 use super::auth::Identity;
 use super::body;
-use super::guard;
 use super::problem::Problem;
 use super::state::State;
-use super::statements::{Meter, Stop, StopOnDrop};
+use super::statements::{Stop, StopOnDrop, Turn};
+use crate::logging::kind;
+use crate::meter::Done;
 use apply::Ingest;
 pub use batches::Batches;
 use batches::{Ingested, digest};
@@ -71,21 +72,11 @@ pub async fn post(
         })?,
     };
     let pieces = body::collect(&headers, body, shared.config.http.max_body, deadline).await?;
-    let permit = guard::permit(&shared.requests, deadline).await?;
-    let session = shared.authenticator.session(&shared.database, &identity)?;
-    let meter = Meter {
-        metrics: shared.metrics.clone(),
-        role: identity.role,
-        slow: shared.config.log.slow_statement,
-    };
-    let stop = Stop::of(&session);
-    let stop_on_drop = StopOnDrop(stop.clone());
+    let turn = Turn::wait(&state, identity, deadline).await?;
+    let stop_on_drop = StopOnDrop(turn.stop.clone());
     let request = Request { table, form, op, batch, pieces };
     let worker = state.clone();
-    let mut running = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        request.run(&worker, &session, &meter, &stop)
-    });
+    let mut running = tokio::task::spawn_blocking(move || request.run(&worker, &turn));
     let done = match timeout_at(deadline, &mut running).await {
         Ok(done) => done,
         Err(_) => {
@@ -135,18 +126,19 @@ struct Request {
 }
 
 impl Request {
-    fn run(&self, state: &State, session: &Session, meter: &Meter, stop: &Stop) -> Result<Response, Problem> {
-        let begun = std::time::Instant::now();
-        let done = self.attempts(state, session, stop);
+    fn run(&self, state: &State, turn: &Turn) -> Result<Response, Problem> {
+        let (begun, meter) = (std::time::Instant::now(), &turn.meter);
+        let done = self.attempts(state, turn);
         let verb = if self.op == Op::Delete { "DELETE FROM" } else { "INSERT INTO" };
         let statement = &format!("{verb} \"{}\"", self.table);
         match &done {
             Ok((rows, replayed)) => {
-                let outcome = Outcome::Count { tag: "INSERT", rows: *rows };
-                let committed = !replayed && *rows > 0;
-                meter.ended(statement, begun.elapsed(), Ok(&outcome), committed);
+                let done = Done { read: 0, written: *rows, committed: !replayed && *rows > 0 };
+                meter.ended(statement, kind(statement), begun.elapsed(), Ok(done));
             }
-            Err(problem) => meter.ended(statement, begun.elapsed(), Err(problem.sqlstate), false),
+            Err(problem) => {
+                meter.ended(statement, kind(statement), begun.elapsed(), Err(problem.sqlstate));
+            }
         }
         done.map(|(rows, replayed)| self.answer(rows, replayed))
     }
@@ -163,9 +155,10 @@ impl Request {
 
     /// Tries until no concurrent commit is in the way; says how many rows there were, and whether they had been
     /// written before.
-    fn attempts(&self, state: &State, session: &Session, stop: &Stop) -> Result<(u64, bool), Problem> {
+    fn attempts(&self, state: &State, turn: &Turn) -> Result<(u64, bool), Problem> {
+        let (session, stop) = (&turn.session, &turn.stop);
         let ingested = self.batch.as_ref().map(|batch| Ingested {
-            batch: batch.clone(),
+            id: (turn.meter.role.clone(), batch.clone()),
             table: self.table.clone(),
             digest: digest(&self.table, self.op.name(), &self.pieces),
         });
@@ -174,8 +167,7 @@ impl Request {
             batches.prepare(&state.0.database)?;
         }
         let find = || ingested.as_ref().map_or(Ok(None), |ingested| batches.find(session, ingested));
-        let mut turn = None;
-        let mut attempt = 1;
+        let (mut alone, mut attempt) = (None, 1);
         loop {
             if let Some(rows) = find()? {
                 return Ok((rows, true));
@@ -186,7 +178,7 @@ impl Request {
             };
             if problem.sqlstate == "40001" && attempt < ATTEMPTS {
                 // Others that met each other wait here, too, so that one of them after the other gets through.
-                turn = turn.or_else(|| Some(batches.turn()));
+                alone = alone.or_else(|| Some(batches.turn()));
                 attempt += 1;
                 continue;
             }
@@ -221,7 +213,7 @@ impl Request {
                 Ok((rows, oldest)) => {
                     transaction.commit()?;
                     if let (Some(ingested), Some(oldest)) = (ingested, oldest) {
-                        batches.committed(&ingested.batch, oldest);
+                        batches.committed(&ingested.id, oldest);
                     }
                     return Ok(rows);
                 }

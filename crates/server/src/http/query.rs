@@ -15,11 +15,10 @@ use super::accept::{Format, content_type};
 use super::auth::Identity;
 use super::body::{self, Pieces};
 use super::encode::Encoder;
-use super::guard;
 use super::json::{self, Json};
 use super::problem::Problem;
 use super::state::State;
-use super::statements::{self, Meter, Script, Stop, StopOnDrop};
+use super::statements::{self, Script, StopOnDrop, Turn};
 
 /// How long a cancelled statement is waited for.
 const CANCEL_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -36,20 +35,11 @@ pub async fn post(
     let format = Format::accepted(&headers)?;
     let pieces = body::collect(&headers, body, shared.config.http.max_body, deadline).await?;
     let script = script(&headers, pieces)?;
-    let permit = guard::permit(&shared.requests, deadline).await?;
-    let session = shared.authenticator.session(&shared.database, &identity)?;
-    let meter = Meter {
-        metrics: shared.metrics.clone(),
-        role: identity.role,
-        slow: shared.config.log.slow_statement,
-    };
-    let stop = Stop::of(&session);
-    let stop_on_drop = StopOnDrop(stop.clone());
+    let turn = Turn::wait(&state, identity, deadline).await?;
+    let stop_on_drop = StopOnDrop(turn.stop.clone());
     let (out, pieces) = body::channel(shared.config.http.drain_timeout);
-    let running = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        statements::run(&session, &script, &meter, &stop, Encoder::new(format), out)
-    });
+    let running =
+        tokio::task::spawn_blocking(move || statements::run(&turn, &script, Encoder::new(format), out));
     answer(format, running, pieces, stop_on_drop, deadline).await
 }
 

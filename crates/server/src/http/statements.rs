@@ -8,42 +8,43 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use gnitz::{CancelHandle, Error, Outcome, Session, Status, Value, split};
+use tokio::sync::OwnedSemaphorePermit;
 
+use super::auth::Identity;
 use super::body::Output;
 use super::encode::Encoder;
+use super::guard;
 use super::problem::Problem;
-use crate::logging::{self, Ended, kind};
-use crate::metrics::{Metrics, Statement};
+use super::state::State;
+use crate::logging::kind;
+use crate::meter::{Done, Meter};
 
-/// Counts and logs what a session runs.
-#[derive(Clone)]
-pub struct Meter {
-    pub metrics: Metrics,
-    /// Whose statements they are.
-    pub role: String,
-    /// From when on a statement is slow.
-    pub slow: Duration,
+/// A request's turn to run statements.
+pub struct Turn {
+    /// Where they run.
+    pub session: Session,
+    /// What counts and logs them.
+    pub meter: Meter,
+    /// What stops them.
+    pub stop: Stop,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Meter {
-    /// Counts and logs a statement that has ended.
-    pub fn ended(&self, sql: &str, took: Duration, outcome: Result<&Outcome, &str>, committed: bool) {
-        let (sqlstate, rows) = match outcome {
-            Err(sqlstate) => (sqlstate, 0),
-            Ok(Outcome::Rows(rows)) => ("00000", rows.num_rows() as u64),
-            Ok(Outcome::Count { rows, .. }) => ("00000", *rows),
-            Ok(Outcome::Done { .. }) => ("00000", 0),
-        };
-        let direction = match outcome {
-            Ok(Outcome::Count { .. }) => "written",
-            _ => "read",
-        };
-        self.metrics.statement(&Statement { protocol: "http", kind: kind(sql), sqlstate, took, committed });
-        self.metrics.rows("http", direction, rows);
-        logging::statement(
-            &Ended { protocol: "http", role: &self.role, sql, took, rows, sqlstate },
-            self.slow,
-        );
+impl Turn {
+    /// Waits until another request may run, at most until the deadline.
+    pub async fn wait(
+        state: &State,
+        identity: Identity,
+        deadline: tokio::time::Instant,
+    ) -> Result<Turn, Problem> {
+        let shared = &state.0;
+        let permit = guard::permit(&shared.requests, deadline).await?;
+        let session = shared.authenticator.session(&shared.database, &identity)?;
+        let slow = shared.config.log.slow_statement;
+        let metrics = shared.metrics.clone();
+        let meter = Meter { metrics, protocol: "http", role: identity.role, slow };
+        let stop = Stop::of(&session);
+        Ok(Turn { session, meter, stop, _permit: permit })
     }
 }
 
@@ -91,14 +92,8 @@ pub struct Script {
 
 /// Runs a script to its end and writes its answer. A problem is returned if nothing has been sent, and written if
 /// something has.
-pub fn run(
-    session: &Session,
-    script: &Script,
-    meter: &Meter,
-    stop: &Stop,
-    encoder: Encoder,
-    out: Output,
-) -> Result<(), Problem> {
+pub fn run(turn: &Turn, script: &Script, encoder: Encoder, out: Output) -> Result<(), Problem> {
+    let Turn { session, meter, stop, .. } = turn;
     let mut run = Run { session, meter, stop, encoder, out, completed: 0, lost: false };
     let done = run.statements(script).and_then(|()| run.nothing_open());
     run.finish(done)
@@ -135,7 +130,8 @@ impl Run<'_> {
             outcome.and_then(|outcome| self.ended(text(0), begun.elapsed(), outcome))
         };
         done.map_err(|error| {
-            self.meter.ended(text(self.completed), begun.elapsed(), Err(error.sqlstate()), false);
+            let sql = text(self.completed);
+            self.meter.ended(sql, kind(sql), begun.elapsed(), Err(error.sqlstate()));
             self.problem(error.into())
         })
     }
@@ -148,7 +144,7 @@ impl Run<'_> {
             Outcome::Rows(_) => matches!(kind(sql), "insert" | "update" | "delete"),
         };
         let committed = changes && self.session.status() == Status::Idle;
-        self.meter.ended(sql, took, Ok(&outcome), committed);
+        self.meter.ended(sql, kind(sql), took, Ok(Done::of(&outcome, committed)));
         self.encoder.outcome(&mut self.out, &outcome).map_err(|error| self.unwritten(&error))?;
         self.stop.check()
     }

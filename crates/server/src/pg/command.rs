@@ -22,8 +22,15 @@ pub(crate) enum Command {
         /// For the transaction alone.
         local: bool,
     },
-    /// `SET TRANSACTION …`, of modes that are so here.
-    SetTransaction,
+    /// `SET TRANSACTION …`, or `SET SESSION CHARACTERISTICS AS TRANSACTION …`
+    SetTransaction {
+        /// For the transactions to come, and not for this one.
+        session: bool,
+        /// Whether it may only read, if that is said.
+        read_only: Option<bool>,
+    },
+    /// `SET ROLE NONE` and the like, which change nothing.
+    SetNothing,
     /// `RESET name`; no name for all.
     Reset(Option<String>),
     /// `SHOW name`; no name for all.
@@ -135,7 +142,7 @@ impl Command {
     /// Its tag.
     pub(crate) fn tag(&self) -> &'static str {
         match self {
-            Command::Set { .. } | Command::SetTransaction => "SET",
+            Command::Set { .. } | Command::SetTransaction { .. } | Command::SetNothing => "SET",
             Command::Reset(_) => "RESET",
             Command::Show(_) => "SHOW",
             Command::Prepare { .. } => "PREPARE",
@@ -207,11 +214,11 @@ fn set(words: &mut Words<'_>) -> Result<Command, Report> {
     match words.peek_keyword().as_deref() {
         Some("characteristics") if session => {
             ["characteristics", "as", "transaction"].iter().try_for_each(|word| words.expect(word))?;
-            return modes(words).map(|()| Command::SetTransaction);
+            return modes(words).map(|read_only| Command::SetTransaction { session, read_only });
         }
         Some("transaction") if !session => {
             words.next();
-            return modes(words).map(|()| Command::SetTransaction);
+            return modes(words).map(|read_only| Command::SetTransaction { session, read_only });
         }
         Some("time") => {
             words.next();
@@ -227,7 +234,7 @@ fn set(words: &mut Words<'_>) -> Result<Command, Report> {
             let what = what.to_ascii_uppercase();
             words.next();
             return match values(words)?.as_deref() {
-                None | Some("none") => Ok(Command::SetTransaction),
+                None | Some("none") => Ok(Command::SetNothing),
                 Some(_) => Err(Report::unsupported(format!("SET {what}"))),
             };
         }
@@ -260,14 +267,14 @@ fn values(words: &mut Words<'_>) -> Result<Option<String>, Report> {
     }
 }
 
-/// Modes of a transaction; those that it does not have are refused.
-fn modes(words: &mut Words<'_>) -> Result<(), Report> {
+/// Modes of a transaction: whether it may only read, if they say it. Those that it does not have are refused.
+fn modes(words: &mut Words<'_>) -> Result<Option<bool>, Report> {
     let mut rest = Vec::new();
     while let Some(word) = words.next() {
         rest.push(word.text().to_ascii_lowercase());
     }
     let text = rest.join(" ").replace(" ,", "");
-    for wrong in ["serializable", "read only", "snapshot"] {
+    for wrong in ["serializable", "snapshot"] {
         if text.contains(wrong) {
             return Err(Report::unsupported(format!("a transaction that is {}", wrong.to_ascii_uppercase())));
         }
@@ -280,13 +287,15 @@ fn modes(words: &mut Words<'_>) -> Result<(), Report> {
         "uncommitted",
         "repeatable",
         "write",
+        "only",
         "not",
         "deferrable",
     ];
     match rest.iter().find(|word| *word != "," && !known.contains(&word.as_str())) {
         Some(word) => Err(Report::syntax(format!("syntax error at or near \"{word}\""))),
         None if rest.is_empty() => Err(words.unexpected()),
-        None => Ok(()),
+        None if text.contains("read only") => Ok(Some(true)),
+        None => Ok(text.contains("read write").then_some(false)),
     }
 }
 

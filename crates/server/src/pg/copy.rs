@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use gnitz::StatementKind;
+use gnitz::{Outcome, StatementKind};
 use tokio::sync::mpsc;
 
 use crate::pg::cancel::TICK;
@@ -61,7 +61,10 @@ impl Client {
         let cause = self.backend.end();
         let rows = copied?;
         Ok(match (rows, cause) {
-            (Ok(rows), _) => Ok(Done::Tag(format!("COPY {rows}"))),
+            (Ok(rows), _) if engine.kind() == StatementKind::CopyIn => {
+                Ok(Done::Outcome(Outcome::Count { tag: "COPY", rows }))
+            }
+            (Ok(rows), _) => Ok(Done::Copied(rows)),
             (Err(report), Some(cause)) if report.code == "57014" => Err(cause.report()),
             (Err(report), _) => Err(report),
         })

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use gnitz::{StatementKind, Value};
+use gnitz::Value;
 
 use crate::pg::command::Command;
 use crate::pg::error::Report;
@@ -68,6 +68,7 @@ impl Client {
                 format!("parameter ${} is of a type that does not exist here: {}", at + 1, parse.types[at]);
             return Err(Report::error("42704", message));
         }
+        let declared = parse.types.clone();
         let key = (parse.sql, parse.types);
         let statement = match self.cache.get(&key) {
             Some(statement) => statement,
@@ -78,21 +79,26 @@ impl Client {
             }
         };
         self.check(&statement)?;
-        let prepared = self.prepared(statement, &given)?;
+        let prepared = self.prepared(statement, &given, &declared)?;
         self.named.insert(parse.name, Arc::new(prepared));
         self.io.out.plain(b'1');
         Ok(())
     }
 
     /// What a statement takes and answers. A plan that must be made for it takes a while.
-    fn prepared(&self, statement: Arc<Statement>, given: &[oid::Given]) -> Result<Prepared, Report> {
+    fn prepared(
+        &self,
+        statement: Arc<Statement>,
+        given: &[oid::Given],
+        declared: &[u32],
+    ) -> Result<Prepared, Report> {
         let short = match &statement.body {
             Body::Engine(engine) => engine.is_short(),
             _ => true,
         };
         let mut prepared = match short {
-            true => Prepared::new(statement, given)?,
-            false => tokio::task::block_in_place(|| Prepared::new(statement, given))?,
+            true => Prepared::new(statement, given, declared)?,
+            false => tokio::task::block_in_place(|| Prepared::new(statement, given, declared))?,
         };
         if let Body::Command(command) = &prepared.statement.body {
             prepared.columns = self.command_columns(command);
@@ -207,11 +213,8 @@ impl Client {
         if let Err(report) = ready {
             return Ok(Err(report));
         }
-        let done = match statement.kind() {
-            Some(StatementKind::CopyIn | StatementKind::CopyOut) => self.copy(&statement).await?,
-            Some(StatementKind::Subscribe) => self.follow(&statement, &portal.formats, false).await?,
-            _ => self.run_statement(&statement, &portal.values, Some(&portal.prepared)),
-        };
+        let given = (portal.values.as_slice(), &portal.formats);
+        let done = self.perform(&statement, given, Some(&portal.prepared)).await?;
         let done = match done {
             Ok(done) => done,
             Err(report) => return Ok(Err(report)),

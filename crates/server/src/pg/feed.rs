@@ -73,6 +73,7 @@ impl Client {
             self.io.out.columns(&columns, formats);
         }
         let epoch = feed.subscription.epoch();
+        let _open = self.meter.metrics.subscription("pg");
         self.backend.begin(None);
         let ended =
             self.pass_changes(AsyncFeed::new(Box::new(feed.subscription), Change::of), &form, epoch).await;
@@ -96,21 +97,22 @@ impl Client {
         form: &Form<'_>,
         mut told: u64,
     ) -> io::Result<gnitz::Result<u64>> {
-        let mut rows = 0;
+        let (mut rows, mut woken) = (0, true);
         loop {
             // Whatever belongs to this epoch is in the feed once it can be seen.
             let reached = self.database_epoch();
-            match feed.try_next().await {
-                Err(error) => return Ok(Err(error)),
-                Ok(Some(change)) => {
-                    told = change.epoch;
-                    match self.write_change(change, form).await? {
-                        Ok(written) => rows += written,
-                        Err(error) => return Ok(Err(error)),
+            while woken || form.progress {
+                match feed.try_next().await {
+                    Err(error) => return Ok(Err(error)),
+                    Ok(None) => break,
+                    Ok(Some(change)) => {
+                        told = change.epoch;
+                        match self.write_change(change, form).await? {
+                            Ok(written) => rows += written,
+                            Err(error) => return Ok(Err(error)),
+                        }
                     }
-                    continue;
                 }
-                Ok(None) => {}
             }
             if form.progress && reached.is_some_and(|reached| reached > told) {
                 told = reached.unwrap_or(told);
@@ -126,13 +128,13 @@ impl Client {
             if self.backend.is_stopped() {
                 return Ok(Ok(rows));
             }
-            tokio::select! {
-                () = feed.ready() => {}
-                more = self.io.fill() => if !more? {
+            woken = tokio::select! {
+                () = feed.ready() => true,
+                more = self.io.fill() => if more? { false } else {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 },
-                () = tokio::time::sleep(LOOK) => {}
-            }
+                () = tokio::time::sleep(LOOK) => false,
+            };
         }
     }
 
@@ -154,7 +156,9 @@ impl Client {
             }
             self.io.relieve().await?;
         }
-        Ok(Ok(change.weights.len() as u64))
+        let rows = change.weights.len() as u64;
+        self.meter.metrics.rows("pg", "read", rows);
+        Ok(Ok(rows))
     }
 
     fn write_progress(&mut self, epoch: u64, form: &Form<'_>) {

@@ -4,8 +4,10 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use pgwire::tokio::server::MaybeTls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use crate::pg::frame::{self, MAX_MESSAGE, Malformed, Message};
 use crate::pg::reply::Replies;
@@ -16,9 +18,12 @@ const FLUSH_BYTES: usize = 64 << 10;
 /// What is kept of a buffer that was once larger.
 const KEEP_BYTES: usize = 1 << 20;
 
+/// What bytes come from and go to: a socket as it is, or encrypted.
+pub(crate) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
 /// A connection.
 pub(crate) struct Io {
-    stream: MaybeTls,
+    stream: Stream,
     input: BytesMut,
     /// Answers that wait.
     pub(crate) out: Replies,
@@ -37,7 +42,7 @@ pub(crate) enum Incoming {
 
 impl Io {
     /// A connection of which these bytes have been read.
-    pub(crate) fn new(stream: MaybeTls, input: BytesMut) -> Io {
+    pub(crate) fn new(stream: Stream, input: BytesMut) -> Io {
         Io { stream, input, out: Replies::default() }
     }
 
@@ -111,7 +116,7 @@ impl Io {
     }
 
     /// The stream and what was read of it beyond what was taken.
-    pub(crate) fn into_parts(self) -> (MaybeTls, BytesMut) {
+    pub(crate) fn into_parts(self) -> (Stream, BytesMut) {
         (self.stream, self.input)
     }
 }

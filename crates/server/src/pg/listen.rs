@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gnitz::Database;
-use pgwire::tokio::TlsAcceptor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
+use crate::metrics::Metrics;
 use crate::pg::cancel::{Backends, Cause, TICK};
 use crate::pg::scram;
 use crate::pg::startup;
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     /// What encrypts.
     pub(crate) tls: Option<TlsAcceptor>,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
     /// The connections.
     pub(crate) backends: Backends,
     /// Makes up the secrets of users who do not exist.
@@ -47,7 +50,7 @@ pub struct Listener {
 
 impl Listener {
     /// Opens the port.
-    pub async fn bind(database: Database, options: Options) -> io::Result<Listener> {
+    pub async fn bind(database: Database, options: Options, metrics: Metrics) -> io::Result<Listener> {
         let tls = options.tls.acceptor()?;
         let listener = TcpListener::bind(&options.address).await?;
         let (phase, receiver) = watch::channel(Phase::Running);
@@ -56,7 +59,7 @@ impl Listener {
             tracing::warn!("no role has a password: only connections from this machine are accepted");
         }
         let backends = Backends::default();
-        let shared = Shared { database, options, tls, backends, key, phase: receiver };
+        let shared = Shared { database, options, tls, metrics, backends, key, phase: receiver };
         Ok(Listener { listener, shared: Arc::new(shared), phase })
     }
 

@@ -7,8 +7,7 @@
 //! that it blocks its thread.
 //!
 //! The loop is our own. That of `pgwire` writes each answer of a prepared statement by itself, six times a
-//! `SELECT`, cannot be told of time limits or a shutdown, and its decoders panic on short messages; of that crate
-//! the TLS stream is used.
+//! `SELECT`, cannot be told of time limits or a shutdown, and its decoders panic on short messages.
 
 mod cancel;
 mod command;
@@ -55,6 +54,8 @@ pub struct Options {
     pub startup_timeout: Duration,
     /// How long a shutdown waits for running statements before it stops them.
     pub shutdown_grace: Duration,
+    /// From when on a statement is logged as a slow one; zero for never.
+    pub slow_statement: Duration,
 }
 
 impl Default for Options {
@@ -68,6 +69,7 @@ impl Default for Options {
             idle_in_transaction_timeout: None,
             startup_timeout: Duration::from_secs(60),
             shutdown_grace: Duration::from_secs(30),
+            slow_statement: Duration::ZERO,
         }
     }
 }

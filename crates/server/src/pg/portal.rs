@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StringViewArray};
 use arrow::record_batch::RecordBatch;
 use gnitz::wire::Cells;
-use gnitz::{Column, QueryResult, Value};
+use gnitz::{Column, Outcome, QueryResult, Value};
 
+use crate::meter;
 use crate::pg::error::Report;
 use crate::pg::frame::Formats;
 use crate::pg::reply::text_column;
@@ -33,7 +34,7 @@ impl Answer {
         let columns: Vec<Column> = names
             .zip(types)
             .zip(result.pg_types())
-            .map(|((name, ty), pg_type)| Column { name, ty, max_len: None, pg_type })
+            .map(|((name, ty), pg_type)| Column { pg_type, ..Column::new(name, ty) })
             .collect();
         let columns = match described {
             None => columns,
@@ -84,6 +85,10 @@ pub(crate) enum Done {
     Empty,
     /// It is done; the tag says what.
     Tag(String),
+    /// It is done, and answered no rows.
+    Outcome(Outcome),
+    /// So many rows were copied to the client.
+    Copied(u64),
     /// It answered rows.
     Rows(Answer, &'static str),
     /// It fetched the rows of these numbers, in this order.
@@ -95,6 +100,26 @@ pub(crate) enum Done {
         /// In these formats, whatever the client says.
         binary: bool,
     },
+}
+
+impl Done {
+    /// What is counted of it; `idle` is whether no transaction is open behind it.
+    pub(crate) fn counted(&self, idle: bool) -> meter::Done {
+        match self {
+            Done::Rows(answer, "INSERT" | "UPDATE" | "DELETE") => {
+                let written = answer.rows as u64;
+                meter::Done { read: 0, written, committed: idle && written > 0 }
+            }
+            Done::Rows(answer, _) => meter::Done { read: answer.rows as u64, ..meter::Done::default() },
+            Done::Fetched { rows, .. } => meter::Done { read: rows.len() as u64, ..meter::Done::default() },
+            Done::Outcome(outcome @ Outcome::Count { rows, .. }) => {
+                meter::Done::of(outcome, idle && *rows > 0)
+            }
+            Done::Outcome(outcome) => meter::Done::of(outcome, outcome.to_string() == "COMMIT"),
+            Done::Copied(rows) => meter::Done { read: *rows, ..meter::Done::default() },
+            Done::Empty | Done::Tag(_) => meter::Done::default(),
+        }
+    }
 }
 
 /// A statement with its values.

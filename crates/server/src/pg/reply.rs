@@ -168,7 +168,7 @@ impl Replies {
 
 /// A column of text, for what the server answers itself.
 pub(crate) fn text_column(name: &str) -> Column {
-    Column { name: name.to_string(), ty: Type::Text, max_len: None, pg_type: None }
+    Column::new(name, Type::Text)
 }
 
 /// A text that ends in a zero byte; one within it ends it.

@@ -7,11 +7,13 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gnitz::{Outcome, Session, StatementKind, Status, Value};
 use tokio::sync::watch;
 
+use crate::meter::Meter;
+use crate::metrics::Held;
 use crate::pg::Phase;
 use crate::pg::cancel::Backend;
 use crate::pg::command::{Command, Discard};
@@ -24,12 +26,16 @@ use crate::pg::portal::{Answer, Cursor, Done, Portal};
 use crate::pg::settings::{self, Settings};
 use crate::pg::statement::{Body, Cache, Prepared, Statement};
 
+/// The setting that says whether transactions only read.
+const READ_ONLY: &str = "default_transaction_read_only";
+
 /// A connection that has begun.
 pub(crate) struct Client {
     pub(crate) io: Io,
     pub(crate) engine: Session,
     pub(crate) settings: Settings,
     pub(crate) backend: Slot,
+    pub(crate) meter: Meter,
     /// The prepared statements, by name.
     pub(crate) named: HashMap<String, Arc<Prepared>>,
     /// The portals and cursors, by name.
@@ -50,12 +56,14 @@ pub(crate) struct Client {
 pub(crate) struct Slot {
     backend: Arc<Backend>,
     shared: Arc<Shared>,
+    _open: Held,
 }
 
 impl Slot {
     /// The place of a connection that was added.
     pub(crate) fn new(backend: Arc<Backend>, shared: Arc<Shared>) -> Slot {
-        Slot { backend, shared }
+        let open = shared.metrics.connection("pg");
+        Slot { backend, shared, _open: open }
     }
 }
 
@@ -86,8 +94,11 @@ enum Wake {
 impl Client {
     /// A connection that the client has been told is ready.
     pub(crate) fn new(io: Io, engine: Session, settings: Settings, slot: Slot) -> Client {
-        let phase = slot.shared.phase.clone();
+        let (phase, role) = (slot.shared.phase.clone(), engine.facts().session_user.clone());
+        engine.set_read_only(settings.get(READ_ONLY).is_ok_and(|value| value == "on"));
+        let (metrics, slow) = (slot.shared.metrics.clone(), slot.shared.options.slow_statement);
         Client {
+            meter: Meter { metrics, protocol: "pg", role, slow },
             io,
             engine,
             settings,
@@ -301,6 +312,7 @@ impl Client {
     fn changing_settings<T>(&mut self, change: impl FnOnce(&mut Settings) -> T) -> T {
         let before: Vec<String> = self.settings.told().map(|(_, value)| value.to_string()).collect();
         let done = change(&mut self.settings);
+        self.engine.set_read_only(self.settings.get(READ_ONLY).is_ok_and(|value| value == "on"));
         for ((name, value), before) in self.settings.told().zip(&before) {
             if value != before {
                 self.io.out.parameter_status(name, value);
@@ -323,6 +335,28 @@ impl Client {
             Some(cause) => cause.report(),
             None => Report::of(&error, text),
         })
+    }
+
+    /// Runs a statement; it is counted and logged. `described` are the columns that the client was told of; without
+    /// them those of a stream are told before its rows.
+    pub(crate) async fn perform(
+        &mut self,
+        statement: &Arc<Statement>,
+        (values, formats): (&[Value], &Formats),
+        described: Option<&Prepared>,
+    ) -> io::Result<Result<Done, Report>> {
+        let begun = Instant::now();
+        let done = match statement.kind() {
+            Some(StatementKind::CopyIn | StatementKind::CopyOut) => self.copy(statement).await?,
+            Some(StatementKind::Subscribe) => {
+                return self.follow(statement, formats, described.is_none()).await;
+            }
+            _ => self.run_statement(statement, values, described),
+        };
+        let idle = self.engine.status() == Status::Idle;
+        let counted = done.as_ref().map(|done| done.counted(idle)).map_err(|report| report.code);
+        self.meter.ended(&statement.text, statement.first_word, begun.elapsed(), counted);
+        Ok(done)
     }
 
     /// Runs a statement that has no stream. `described` are the columns that the client was told of.
@@ -349,7 +383,7 @@ impl Client {
                 let columns = described.and_then(|prepared| prepared.columns.as_deref());
                 Ok(Done::Rows(Answer::new(&rows, columns)?, engine.name()))
             }
-            other => Ok(Done::Tag(other.to_string())),
+            other => Ok(Done::Outcome(other)),
         }
     }
 
@@ -376,7 +410,7 @@ impl Client {
         if kind == StatementKind::Commit && status == Status::InTransaction {
             let done = self.guarded(false, "", || engine.execute(&[]));
             self.end_transaction(done.is_ok());
-            return done.map(|outcome| Done::Tag(outcome.to_string()));
+            return done.map(Done::Outcome);
         }
         if status != Status::Idle {
             self.end_implicit(false);
@@ -394,10 +428,22 @@ impl Client {
                     let message = "SET LOCAL can only be used in transaction blocks";
                     self.io.out.report(&Report::warning("25P01", message));
                 }
+                if name.eq_ignore_ascii_case("transaction_read_only") {
+                    let on = value.as_deref().is_some_and(settings::is_on);
+                    self.engine.set_transaction_read_only(on);
+                }
                 let set = |settings: &mut Settings| settings.set(name, value.as_deref(), *local, in_block);
                 self.changing_settings(set)?;
             }
-            Command::SetTransaction | Command::Unlisten => {}
+            Command::SetTransaction { session: false, read_only } => {
+                read_only.iter().for_each(|read_only| self.engine.set_transaction_read_only(*read_only));
+            }
+            Command::SetTransaction { session: true, read_only: Some(read_only) } => {
+                let value = if *read_only { "on" } else { "off" };
+                let set = |settings: &mut Settings| settings.set(READ_ONLY, Some(value), false, in_block);
+                self.changing_settings(set)?;
+            }
+            Command::SetTransaction { .. } | Command::SetNothing | Command::Unlisten => {}
             Command::Reset(Some(name)) => {
                 self.changing_settings(|settings| settings.set(name, None, false, in_block))?;
             }
@@ -424,7 +470,10 @@ impl Client {
     fn show(&self, name: Option<&str>) -> Result<Done, Report> {
         let answer = match name {
             Some(name) => {
-                let value = self.settings.get(name)?;
+                let value = match name.eq_ignore_ascii_case("transaction_read_only") {
+                    true if self.engine.is_read_only() => "on".to_string(),
+                    _ => self.settings.get(name)?,
+                };
                 Answer::texts(&[&settings::shown(name)], &[vec![&value]])?
             }
             None => {
@@ -449,7 +498,7 @@ impl Client {
         if !matches!(statement.kind(), Some(StatementKind::Query | StatementKind::Change)) {
             return Err(Report::syntax("PREPARE takes a query or INSERT, UPDATE or DELETE"));
         }
-        let prepared = Prepared::new(statement, types)?;
+        let prepared = Prepared::new(statement, types, &[])?;
         self.named.insert(name.to_string(), Arc::new(prepared));
         Ok(())
     }
@@ -498,6 +547,8 @@ impl Client {
         match done {
             Done::Empty => self.io.out.plain(b'I'),
             Done::Tag(tag) => self.io.out.complete(&tag),
+            Done::Copied(rows) => self.io.out.complete(&format!("COPY {rows}")),
+            Done::Outcome(outcome) => self.io.out.complete(&outcome.to_string()),
             Done::Rows(answer, tag) => {
                 if describe {
                     self.io.out.columns(&answer.columns, formats);

@@ -18,6 +18,10 @@ enum Takes {
     OneOf(&'static [&'static str]),
     /// A time: milliseconds, or with a unit. The server acts on it.
     Time,
+    /// True or false. The server acts on it.
+    Truth,
+    /// What the transaction takes, which knows its value.
+    Ignored,
     /// Nothing: it can be shown.
     Nothing,
 }
@@ -52,7 +56,7 @@ const KNOWN: &[Known] = &[
     told("application_name", "application_name", "", Takes::Anything),
     told("client_encoding", "client_encoding", "UTF8", UTF8),
     told("datestyle", "DateStyle", "ISO, MDY", Takes::OneOf(&["iso", "iso, mdy", "iso, dmy", "iso, ymd"])),
-    told("default_transaction_read_only", "default_transaction_read_only", "off", OFF),
+    told("default_transaction_read_only", "default_transaction_read_only", "off", Takes::Truth),
     told("in_hot_standby", "in_hot_standby", "off", Takes::Nothing),
     told("integer_datetimes", "integer_datetimes", "on", Takes::Nothing),
     told("intervalstyle", "IntervalStyle", "postgres", Takes::OneOf(&["postgres"])),
@@ -89,7 +93,7 @@ const KNOWN: &[Known] = &[
     known("synchronize_seqscans", "off", Takes::Anything),
     known("transaction_deferrable", "off", OFF),
     known("transaction_isolation", "repeatable read", LEVELS),
-    known("transaction_read_only", "off", OFF),
+    known("transaction_read_only", "off", Takes::Ignored),
     known("xmloption", "content", Takes::Anything),
 ];
 
@@ -245,6 +249,8 @@ fn accepted(name: &str, text: &str) -> Result<String, Report> {
         || Report::error("22023", format!("invalid value for parameter \"{}\": \"{text}\"", known.shown));
     match known.takes {
         Takes::Anything => Ok(text.to_string()),
+        Takes::Ignored => Ok(known.value.to_string()),
+        Takes::Truth => Ok(if is_on(text) { "on" } else { "off" }.to_string()),
         Takes::Time => milliseconds(text).map(shown_time).ok_or_else(refused),
         Takes::OneOf(values) if values.contains(&text.to_ascii_lowercase().replace('"', "").as_str()) => {
             Ok(known.value.to_string())
@@ -257,6 +263,11 @@ fn accepted(name: &str, text: &str) -> Result<String, Report> {
             Err(Report::error("55P02", format!("parameter \"{}\" cannot be changed", known.shown)))
         }
     }
+}
+
+/// Whether a text says yes.
+pub(crate) fn is_on(text: &str) -> bool {
+    ["on", "true", "yes", "1", "t", "y"].contains(&text.to_ascii_lowercase().as_str())
 }
 
 fn unknown(name: &str) -> Report {

@@ -6,8 +6,6 @@
 use std::io;
 use std::sync::Arc;
 
-use gnitz::StatementKind;
-
 use crate::pg::error::Report;
 use crate::pg::frame::Formats;
 use crate::pg::session::Client;
@@ -79,13 +77,9 @@ impl Client {
     }
 
     async fn run_part(&mut self, statement: &Arc<Statement>) -> io::Result<Result<(), Report>> {
-        let done = match statement.kind() {
-            Some(StatementKind::CopyIn | StatementKind::CopyOut) => self.copy(statement).await?,
-            Some(StatementKind::Subscribe) => self.follow(statement, &Formats::default(), true).await?,
-            _ => self.run_statement(statement, &[], None),
-        };
-        match done {
-            Ok(done) => self.send(done, &Formats::default(), true).await.map(Ok),
+        let formats = Formats::default();
+        match self.perform(statement, (&[], &formats), None).await? {
+            Ok(done) => self.send(done, &formats, true).await.map(Ok),
             Err(report) => Ok(Err(report)),
         }
     }

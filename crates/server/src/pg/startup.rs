@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use gnitz::Session;
-use pgwire::tokio::TlsAcceptor;
-use pgwire::tokio::server::MaybeTls;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::either::Either;
 
+use crate::logging;
 use crate::pg::error::Report;
 use crate::pg::frame::{Body, MAX_STARTUP, Malformed, Message};
 use crate::pg::io::Io;
@@ -56,7 +57,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAd
 }
 
 async fn begin(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> io::Result<Option<Client>> {
-    let mut io = Io::new(MaybeTls::Plain(stream), BytesMut::new());
+    let mut io = Io::new(Either::Left(stream), BytesMut::new());
     let mut may_encrypt = shared.tls.as_ref();
     let startup = loop {
         match first(&mut io, shared, may_encrypt.is_some()).await {
@@ -153,9 +154,9 @@ async fn first(io: &mut Io, shared: &Shared, may_encrypt: bool) -> Result<First,
 async fn encrypt(mut io: Io, acceptor: Option<&TlsAcceptor>) -> io::Result<Option<Io>> {
     io.write_byte(b'S').await?;
     match (io.into_parts(), acceptor) {
-        ((MaybeTls::Plain(stream), read), Some(acceptor)) if read.is_empty() => {
+        ((Either::Left(stream), read), Some(acceptor)) if read.is_empty() => {
             let stream = acceptor.accept(stream).await?;
-            Ok(Some(Io::new(MaybeTls::Tls(Box::new(stream)), BytesMut::new())))
+            Ok(Some(Io::new(Either::Right(Box::new(stream)), BytesMut::new())))
         }
         // What came before the handshake could be anyone's.
         _ => Ok(None),
@@ -211,7 +212,8 @@ async fn admit(io: &mut Io, shared: &Shared, startup: &Startup, peer: SocketAddr
     let database = &shared.database;
     if database.has_passwords().map_err(failed)? {
         if let Err(ended) = authenticate(io, shared, user).await {
-            tracing::warn!(user, peer = %peer, "a login failed");
+            logging::failed_login("pg", user, &peer.ip().to_string(), "authentication failed");
+            shared.metrics.failed_login("pg");
             // Guessing is to take time.
             tokio::time::sleep(FAILED_LOGIN).await;
             return Err(ended);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gnitz::{Column, Session, StatementKind, Type};
 
+use crate::logging;
 use crate::pg::command::Command;
 use crate::pg::error::Report;
 use crate::pg::types::oid::{self, Given};
@@ -15,6 +16,8 @@ pub(crate) struct Statement {
     pub(crate) text: String,
     /// What it is.
     pub(crate) body: Body,
+    /// What kind it is, for those who count.
+    pub(crate) first_word: &'static str,
 }
 
 /// What a statement is.
@@ -35,7 +38,7 @@ impl Statement {
             None if is_blank(text) => Body::Empty,
             None => Body::Engine(session.prepare(text).map_err(|error| Report::of(&error, text))?),
         };
-        Ok(Arc::new(Statement { text: text.to_string(), body }))
+        Ok(Arc::new(Statement { text: text.to_string(), body, first_word: logging::kind(text) }))
     }
 
     /// What the engine's statement does.
@@ -76,8 +79,13 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Finds out what a statement takes and answers, given what the client said of its parameters.
-    pub(crate) fn new(statement: Arc<Statement>, given: &[Given]) -> Result<Prepared, Report> {
+    /// Finds out what a statement takes and answers, given what the client said of its parameters. The numbers by which
+    /// it `declared` their types are those that it is told again.
+    pub(crate) fn new(
+        statement: Arc<Statement>,
+        given: &[Given],
+        declared: &[u32],
+    ) -> Result<Prepared, Report> {
         let Body::Engine(engine) = &statement.body else {
             let none = Vec::new();
             return Ok(Prepared { statement, parameters: none, oids: Vec::new(), columns: None });
@@ -95,7 +103,9 @@ impl Prepared {
                 parameters[index] = Type::Decimal { precision: 38, scale: 0 };
             }
         }
-        let oids = parameters.iter().map(|&ty| oid::of(ty)).collect();
+        let declared = declared.iter().map(|&oid| Some(oid).filter(|&oid| oid::given(oid) != Given::Unknown));
+        let oids = parameters.iter().zip(declared.chain(std::iter::repeat(None)));
+        let oids = oids.map(|(&ty, declared)| declared.unwrap_or_else(|| oid::of(ty))).collect();
         Ok(Prepared { parameters, oids, columns: described.columns, statement })
     }
 }

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pgwire::tokio::TlsAcceptor;
-use pgwire::tokio::tokio_rustls::rustls::ServerConfig;
-use pgwire::tokio::tokio_rustls::rustls::crypto::ring;
-use pgwire::tokio::tokio_rustls::rustls::pki_types::pem::PemObject;
-use pgwire::tokio::tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Whether connections can be encrypted, and with which certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use pgwire::tokio::tokio_rustls::TlsConnector;
-use pgwire::tokio::tokio_rustls::rustls::crypto::ring;
-use pgwire::tokio::tokio_rustls::rustls::pki_types::pem::PemObject;
-use pgwire::tokio::tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use pgwire::tokio::tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use server::pg::{Options, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::{ask, code, connect, options, start, start_with};
 

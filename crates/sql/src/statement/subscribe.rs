@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::{Statement, expect_end, parser, translate};
+use crate::depth;
 use crate::error::{Position, SqlError, SqlState};
 use crate::names;
 
@@ -43,7 +44,9 @@ pub(super) fn subscribe(tokens: Vec<TokenWithSpan>, copy: bool) -> Result<Subscr
             || matches!(token, Token::Word(word) if matches!(word.keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES))
     };
     let followed = if begins_query(&parser.peek_token().token) {
-        Followed::Query(translate::checked(parser.parse_query()?)?)
+        let mut query = parser.parse_query()?;
+        depth::balance(&mut query);
+        Followed::Query(translate::checked(query)?)
     } else {
         Followed::Relation(names::relation(&parser.parse_object_name(false)?)?)
     };

@@ -30,7 +30,11 @@ pub(super) fn statement(statement: ast::Statement, user: bool, view: bool) -> Re
         }
         S::StartTransaction { modes, modifier: None, .. } => {
             modes.iter().try_for_each(transaction_mode)?;
-            Ok(Statement::Begin)
+            let access = |mode: &TransactionMode| match mode {
+                TransactionMode::AccessMode(mode) => Some(*mode == TransactionAccessMode::ReadOnly),
+                TransactionMode::IsolationLevel(_) => None,
+            };
+            Ok(Statement::Begin { read_only: modes.iter().rev().find_map(access) })
         }
         S::Commit { chain: false, modifier: None, .. } => Ok(Statement::Commit),
         S::Rollback { chain: false, savepoint: None } => Ok(Statement::Rollback),
@@ -140,7 +144,7 @@ fn drop(
 /// A transaction reads one snapshot, which is what REPEATABLE READ promises and more than the lesser levels do.
 fn transaction_mode(mode: &TransactionMode) -> Result<(), SqlError> {
     match mode {
-        TransactionMode::AccessMode(TransactionAccessMode::ReadWrite)
+        TransactionMode::AccessMode(TransactionAccessMode::ReadWrite | TransactionAccessMode::ReadOnly)
         | TransactionMode::IsolationLevel(
             TransactionIsolationLevel::ReadUncommitted
             | TransactionIsolationLevel::ReadCommitted

@@ -13,27 +13,30 @@ use gnitz::{Database, Datum, Result, Session, Value};
 use super::super::problem::Problem;
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS gnitz_ingested (
-    batch TEXT PRIMARY KEY, \"table\" TEXT NOT NULL, \"rows\" BIGINT NOT NULL, digest BIGINT NOT NULL,
-    at TIMESTAMPTZ NOT NULL DEFAULT now())";
+    role TEXT NOT NULL, batch TEXT NOT NULL, \"table\" TEXT NOT NULL, \"rows\" BIGINT NOT NULL, digest BIGINT NOT NULL,
+    at TIMESTAMPTZ NOT NULL DEFAULT now(), PRIMARY KEY (role, batch))";
 
 /// Ids that go with one commit at most, when there are too many.
 const DROPPED_AT_ONCE: usize = 16;
 
 /// What is remembered of a batch.
 pub struct Ingested {
-    /// Its id.
-    pub batch: String,
+    /// Whose it is, and its id: roles do not know of each other's.
+    pub id: Id,
     /// The table it went to.
     pub table: String,
     /// A hash of what it asked for.
     pub digest: i64,
 }
 
+/// A role, and an id that it gave a batch.
+pub type Id = (String, String);
+
 /// The ids, oldest first.
 pub struct Batches {
     keep: usize,
     /// `None` until they are read.
-    order: Mutex<Option<VecDeque<String>>>,
+    order: Mutex<Option<VecDeque<Id>>>,
     /// Held by who tries again.
     turn: Mutex<()>,
 }
@@ -55,27 +58,28 @@ impl Batches {
         if order.is_some() {
             return Ok(());
         }
-        // The table is the server's, whoever sends the first batch; and every role's batches are written down in it.
+        // The table is the server's: no role may see what others have sent, or say that it has sent something.
         let session = database.session();
         session.execute(CREATE)?;
-        session.execute("GRANT SELECT, INSERT, DELETE ON gnitz_ingested TO PUBLIC")?;
-        let rows = session.query("SELECT batch FROM gnitz_ingested ORDER BY at, batch")?.rows()?;
-        let name = |row: Vec<Datum>| match row.into_iter().next() {
-            Some(Datum::Text(name)) => Some(name),
-            Some(Datum::Bytes(bytes)) => String::from_utf8(bytes).ok(),
+        let rows =
+            session.query("SELECT role, batch FROM gnitz_ingested ORDER BY at, role, batch")?.rows()?;
+        let id = |row: Vec<Datum>| match <[Datum; 2]>::try_from(row) {
+            Ok([Datum::Text(role), Datum::Text(batch)]) => Some((role, batch)),
             _ => None,
         };
-        *order = Some(rows.into_iter().filter_map(name).collect());
+        *order = Some(rows.into_iter().filter_map(id).collect());
         Ok(())
     }
 
     /// How many rows a batch had that was ingested before; a problem if it was another one of the same id.
     pub fn find(&self, session: &Session, ingested: &Ingested) -> std::result::Result<Option<u64>, Problem> {
-        let statement = session.prepare("SELECT \"rows\", digest FROM gnitz_ingested WHERE batch = $1")?;
-        let rows = statement.query(&[ingested.batch.as_str().into()])?.rows()?;
+        let (role, batch) = &ingested.id;
+        let find = "SELECT \"rows\", digest FROM gnitz_ingested WHERE role = $1 AND batch = $2";
+        let statement = session.privileged().prepare(find)?;
+        let rows = statement.query(&[role.as_str().into(), batch.as_str().into()])?.rows()?;
         let Some(row) = rows.first() else { return Ok(None) };
         if row[1].as_int() != Some(ingested.digest) {
-            let detail = format!("batch \"{}\" was ingested before with other contents", ingested.batch);
+            let detail = format!("batch \"{batch}\" was ingested before with other contents");
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "22023", detail)
                 .with_hint("give each batch an id of its own"));
         }
@@ -83,42 +87,45 @@ impl Batches {
     }
 
     /// Writes a batch's id in the session's transaction, and drops what is too old; says how many those were.
-    pub fn record(&self, session: &Session, ingested: &Ingested, rows: u64) -> Result<Vec<String>> {
-        let insert =
-            "INSERT INTO gnitz_ingested (batch, \"table\", \"rows\", digest) VALUES ($1, $2, $3, $4)";
+    pub fn record(&self, session: &Session, ingested: &Ingested, rows: u64) -> Result<Vec<Id>> {
+        let session = session.privileged();
+        let insert = "INSERT INTO gnitz_ingested (role, batch, \"table\", \"rows\", digest)
+            VALUES ($1, $2, $3, $4, $5)";
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-        let params: [Value; 4] = [
-            ingested.batch.as_str().into(),
+        let (role, batch) = &ingested.id;
+        let params: [Value; 5] = [
+            role.as_str().into(),
+            batch.as_str().into(),
             ingested.table.as_str().into(),
             rows.into(),
             ingested.digest.into(),
         ];
         session.prepare(insert)?.execute(&params)?;
         let oldest = self.oldest();
-        let delete = session.prepare("DELETE FROM gnitz_ingested WHERE batch = $1")?;
-        for batch in &oldest {
-            delete.execute(&[batch.as_str().into()])?;
+        let delete = session.prepare("DELETE FROM gnitz_ingested WHERE role = $1 AND batch = $2")?;
+        for (role, batch) in &oldest {
+            delete.execute(&[role.as_str().into(), batch.as_str().into()])?;
         }
         Ok(oldest)
     }
 
     /// Remembers that a batch was committed, and that the oldest ones went with it.
-    pub fn committed(&self, batch: &str, oldest: Vec<String>) {
+    pub fn committed(&self, id: &Id, oldest: Vec<Id>) {
         if let Some(order) = &mut *self.order() {
             order.retain(|known| !oldest.contains(known));
-            order.push_back(batch.to_string());
+            order.push_back(id.clone());
         }
     }
 
     /// The ids that one more is one too many for.
-    fn oldest(&self) -> Vec<String> {
+    fn oldest(&self) -> Vec<Id> {
         let order = self.order();
         let Some(order) = &*order else { return Vec::new() };
         let surplus = (order.len() + 1).saturating_sub(self.keep);
         order.iter().take(surplus.min(DROPPED_AT_ONCE)).cloned().collect()
     }
 
-    fn order(&self) -> MutexGuard<'_, Option<VecDeque<String>>> {
+    fn order(&self) -> MutexGuard<'_, Option<VecDeque<Id>>> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -20,8 +20,13 @@ fn settings() {
     assert_eq!(parse("SET NAMES 'utf8'"), set("client_encoding", Some("utf8")));
     let local = Command::Set { name: "a".into(), value: Some("1".into()), local: true };
     assert_eq!(parse("SET LOCAL a = 1"), local);
-    assert_eq!(parse("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"), Command::SetTransaction);
-    assert_eq!(parse("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"), Command::SetTransaction);
+    let modes = |session, read_only| Command::SetTransaction { session, read_only };
+    assert_eq!(
+        parse("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"),
+        modes(false, Some(false))
+    );
+    assert_eq!(parse("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"), modes(false, Some(true)));
+    assert_eq!(parse("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"), modes(true, Some(false)));
     assert_eq!(parse("SHOW /* what */ TimeZone"), Command::Show(Some("timezone".into())));
     assert_eq!(
         parse("SHOW TRANSACTION ISOLATION LEVEL"),

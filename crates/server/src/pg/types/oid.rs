@@ -129,14 +129,9 @@ mod tests {
         for ty in [Type::Bool, Type::Int16, Type::Text, Type::Bytes, Type::TimestampTz, Type::Interval] {
             assert_eq!(given(of(ty)), Given::Known(ty));
         }
-        let decimal = Column {
-            name: "d".into(),
-            ty: Type::Decimal { precision: 12, scale: 2 },
-            max_len: None,
-            pg_type: None,
-        };
+        let decimal = Column::new("d", Type::Decimal { precision: 12, scale: 2 });
         assert_eq!(of_column(&decimal), TypeInfo { oid: NUMERIC, size: -1, modifier: (12 << 16 | 2) + 4 });
-        let short = Column { name: "t".into(), ty: Type::Text, max_len: Some(10), pg_type: None };
+        let short = Column { max_len: Some(10), ..Column::new("t", Type::Text) };
         assert_eq!(of_column(&short), TypeInfo { oid: VARCHAR, size: -1, modifier: 14 });
         assert_eq!(by_name("VARCHAR(3)"), Some(Given::Known(Type::Text)));
         assert_eq!(by_name("nonsense"), None);
