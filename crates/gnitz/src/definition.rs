@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use sql::ddl::TableDraft;
-use sql::statement::{Alter, CreateView, Drop, Privileges, RoleChange};
+use sql::statement::{Alter, AlterAction, CreateView, Drop, Privileges, RoleChange, Statement};
 use sql::{ColumnDef, Planner, SqlError, SqlState, TableDef, TableKind};
 use storage::State;
 
@@ -41,6 +41,25 @@ pub(crate) enum Change {
     Alter(Alter),
     /// `CREATE ROLE`, `GRANT` and their kin; passwords are verifiers already.
     Roles(RoleChange),
+}
+
+impl Definition {
+    /// The relations that it names.
+    pub(crate) fn names(&self) -> Vec<String> {
+        match &self.what {
+            Change::Table(draft) => vec![draft.name.clone()],
+            Change::View(create) => {
+                let read = Statement::Query(Box::new(create.query.clone())).relations();
+                read.into_iter().chain([create.name.clone()]).collect()
+            }
+            Change::Drop(drop) => drop.names.iter().map(|(name, _)| name.clone()).collect(),
+            Change::Alter(alter) => match &alter.action {
+                AlterAction::Rename(to) => vec![alter.name.clone(), to.clone()],
+                AlterAction::RenameColumn(..) | AlterAction::Owner(_) => vec![alter.name.clone()],
+            },
+            Change::Roles(_) => Vec::new(),
+        }
+    }
 }
 
 /// What a changed catalog is, with the state that goes with it; nothing, if there was nothing to do.

@@ -6,16 +6,19 @@
 //! the views it creates, and conflicts show as they do for any commit. The result takes effect with the manifest that
 //! holds it, rows and catalog together, or not at all; the log has no part in that.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use zset::Deltas;
+use zset::{CollectionId, Deltas};
 
 use crate::apply;
+use crate::catalog::Catalog;
 use crate::definition::Definition;
 use crate::engine::{Engine, Ticket, Writer};
 use crate::error::{Error, Result};
 use crate::notice::Notice;
+use crate::relation::Relation;
 use crate::sync::lock;
 use crate::version::Version;
 
@@ -26,10 +29,47 @@ const LEFT_FOR_CATALOG: usize = 4 << 20;
 /// A part of a transaction.
 #[derive(Clone)]
 pub(crate) enum Step {
-    /// Changes of tables, one consolidated change each.
-    Rows(Deltas),
+    /// Changes of tables.
+    Rows(Rows),
     /// A change of the catalog.
     Catalog(Definition),
+}
+
+/// Changes of tables, one consolidated change each.
+#[derive(Clone)]
+pub(crate) struct Rows {
+    changes: Deltas,
+    /// The names of those tables that the transaction made itself: they have other numbers when they are made again.
+    made: BTreeMap<CollectionId, String>,
+}
+
+impl Rows {
+    /// Changes on the `base` of a transaction that began on `origin`; nothing if there are none.
+    pub(crate) fn of(changes: Deltas, origin: &Catalog, base: &Catalog) -> Option<Rows> {
+        let own = changes.keys().filter(|&&id| origin.by_id(id).is_none());
+        let made = own.filter_map(|&id| Some((id, base.by_id(id)?.name().to_string()))).collect();
+        (!changes.is_empty()).then_some(Rows { changes, made })
+    }
+}
+
+/// Makes sure that what the steps name, and what they change rows of, is what it was when they were first made. In the
+/// rest of the catalog others may have their way.
+fn check_same(origin: &Catalog, head: &Catalog, steps: &[Step]) -> Result<()> {
+    let same = |then: Option<&Arc<Relation>>, now: Option<&Arc<Relation>>| match (then, now) {
+        (None, None) => true,
+        (Some(then), Some(now)) => Arc::ptr_eq(&then.def, &now.def),
+        _ => false,
+    };
+    let is_same = |step: &Step| match step {
+        Step::Rows(rows) => {
+            let mut found = rows.changes.keys().filter(|id| !rows.made.contains_key(id));
+            found.all(|&id| same(origin.by_id(id), head.by_id(id)))
+        }
+        Step::Catalog(definition) => {
+            definition.names().iter().all(|name| same(origin.get(name), head.get(name)))
+        }
+    };
+    if steps.iter().all(is_same) { Ok(()) } else { Err(Error::CatalogChanged) }
 }
 
 impl Engine {
@@ -60,9 +100,8 @@ impl Engine {
     ) -> Result<(Option<Ticket>, Vec<Notice>)> {
         let head = Arc::clone(writer.head());
         let origin = origin.unwrap_or(&head);
-        // Collections are numbered by the catalog: the same steps on another one would mean other collections.
         if !Arc::ptr_eq(&origin.compiled, &head.compiled) {
-            return Err(Error::CatalogChanged);
+            check_same(&origin.compiled.catalog, &head.compiled.catalog, steps)?;
         }
         let epoch = head.state.epoch + 1;
         let (rows, deltas, mut notices) = (Deltas::new(), Deltas::new(), Vec::new());
@@ -106,21 +145,27 @@ struct Again<'a> {
 }
 
 impl Again<'_> {
-    fn rows(&mut self, rows: &Deltas, cancel: &AtomicBool) -> Result<()> {
-        for (&id, delta) in rows {
-            let relation = self.version.compiled.catalog.by_id(id);
-            let relation = relation.ok_or_else(|| Error::UndefinedTable { name: id.to_string() })?;
-            if self.origin.number != self.head.number && self.origin.compiled.catalog.by_id(id).is_some() {
+    fn rows(&mut self, Rows { changes, made }: &Rows, cancel: &AtomicBool) -> Result<()> {
+        let mut rows = Deltas::new();
+        for (&id, delta) in changes {
+            let (catalog, own) = (&self.version.compiled.catalog, made.get(&id));
+            let relation = own.map_or_else(|| catalog.by_id(id), |name| catalog.get(name));
+            let relation = relation.ok_or_else(|| Error::UndefinedTable {
+                name: own.cloned().unwrap_or_else(|| id.to_string()),
+            })?;
+            let id = relation.id();
+            rows.insert(id, delta.clone());
+            if self.origin.number != self.head.number && own.is_none() {
                 let (then, now) = (self.origin.runs(id)?, self.head.runs(id)?);
                 apply::check_untouched(relation, then, now, delta)?;
             }
             apply::check(relation, self.version.runs(id)?, delta)?;
         }
-        let mut deltas = self.version.step(rows, cancel)?;
+        let mut deltas = self.version.step(&rows, cancel)?;
         deltas.extend(rows.iter().map(|(&id, delta)| (id, delta.clone())));
         let state = self.version.state.with(&deltas, self.head.state.epoch + 1)?;
         let compiled = Arc::clone(&self.version.compiled);
-        add(&mut self.rows, rows.clone())?;
+        add(&mut self.rows, rows)?;
         self.version = Arc::new(Version { number: self.head.number, state, compiled });
         add(&mut self.deltas, deltas)
     }

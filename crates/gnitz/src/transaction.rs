@@ -17,7 +17,7 @@ use crate::clock;
 use crate::definition::Definition;
 use crate::error::{Error, Result};
 use crate::notice::Notice;
-use crate::redefine::Step;
+use crate::redefine::{Rows, Step};
 use crate::relation::Relation;
 use crate::snapshot::{Changes, Snapshot};
 use crate::version::Version;
@@ -142,7 +142,7 @@ impl Work {
         let changed = definition.apply(planner, &self.seen, (epoch, cancel), &mut notices)?;
         let Some((compiled, state)) = changed else { return Ok(notices) };
         let rows = take_changes(&mut self.tables)?;
-        self.steps.extend((!rows.is_empty()).then_some(Step::Rows(rows)));
+        self.push_rows(rows);
         self.steps.push(Step::Catalog(definition));
         self.seen_changes.clear();
         let number = self.origin.number;
@@ -157,8 +157,13 @@ impl Work {
         if self.steps.is_empty() {
             return Ok(Done::Rows(rows));
         }
-        self.steps.extend((!rows.is_empty()).then_some(Step::Rows(rows)));
+        self.push_rows(rows);
         Ok(Done::Steps(self.steps))
+    }
+
+    fn push_rows(&mut self, changes: Deltas) {
+        let (origin, base) = (&self.origin.compiled.catalog, &self.base.compiled.catalog);
+        self.steps.extend(Rows::of(changes, origin, base).map(Step::Rows));
     }
 
     fn table_runs(&mut self, id: CollectionId) -> Result<Vec<Batch>> {

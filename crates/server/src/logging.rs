@@ -48,17 +48,26 @@ pub struct Ended<'a> {
     pub sqlstate: &'a str,
 }
 
-/// Logs a statement: at the level of warnings if it took at least `slow` (which is not zero), for debugging if not.
+/// Logs a statement: as an error if the disk, the memory or the engine failed, at the level of warnings if it took at
+/// least `slow` (which is not zero), for debugging if not.
 pub fn statement(ended: &Ended<'_>, slow: Duration) {
     let millis = ended.took.as_micros() as f64 / 1e3;
     let Ended { protocol, role, rows, sqlstate, .. } = *ended;
-    if !slow.is_zero() && ended.took >= slow {
+    if is_failure(sqlstate) {
+        let sql = normal(ended.sql);
+        tracing::error!(target: "gnitz::failure", protocol, role, millis, sqlstate, sql, "a statement failed");
+    } else if !slow.is_zero() && ended.took >= slow {
         let sql = normal(ended.sql);
         tracing::warn!(target: "gnitz::slow", protocol, role, millis, rows, sqlstate, sql, "slow statement");
     } else if tracing::enabled!(target: "gnitz::statement", tracing::Level::DEBUG) {
         let sql = normal(ended.sql);
         tracing::debug!(target: "gnitz::statement", protocol, role, millis, rows, sqlstate, sql, "statement");
     }
+}
+
+/// Whether a SQLSTATE tells of what whoever runs the server must know.
+fn is_failure(sqlstate: &str) -> bool {
+    ["58", "XX"].iter().any(|class| sqlstate.starts_with(class)) || matches!(sqlstate, "53100" | "53200")
 }
 
 /// Logs that a protocol is served from now on.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool, MemoryReservation};
@@ -137,8 +137,16 @@ async fn drain(
 
 /// The bytes of a batch's own rows: many batches may be slices of the same memory.
 fn bytes(batch: &RecordBatch) -> Result<usize, SqlError> {
-    let columns = batch.columns().iter();
-    Ok(columns.map(|column| column.to_data().get_slice_memory_size()).sum::<Result<usize, _>>()?)
+    let column = |column: &ArrayRef| {
+        // Of texts that are kept elsewhere only the places count as the slice's.
+        let texts = match column.data_type() {
+            DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
+            DataType::BinaryView => column.as_binary_view().total_buffer_bytes_used(),
+            _ => 0,
+        };
+        Ok(texts + column.to_data().get_slice_memory_size()?)
+    };
+    batch.columns().iter().map(column).sum()
 }
 
 /// Whether a plan asks for something that differs from one run to the next: `now()`, `random()`.

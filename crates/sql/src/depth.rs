@@ -22,6 +22,13 @@ const DEEPEST: usize = 400;
 /// The longest chain of ANDs or ORs.
 const LONGEST: usize = 20_000;
 
+/// The most columns of a select list, as in PostgreSQL.
+const WIDEST: usize = 1_664;
+
+/// The most brackets within each other. The parser has a limit of its own, a little above, but tries alternatives when
+/// it meets it, and alternatives within alternatives.
+const BRACKETS: usize = 45;
+
 /// What any thread has room for.
 const SHALLOW: usize = 24;
 
@@ -46,6 +53,9 @@ struct Level {
     chained: usize,
     /// Queries that are combined, tables that are joined and common table expressions, which stay to the end.
     relations: usize,
+    /// Commas of a select list.
+    columns: usize,
+    in_select: bool,
     in_from: bool,
     in_with: bool,
     is_case: bool,
@@ -70,15 +80,16 @@ impl Level {
             WITH => self.in_with = true,
             SELECT | INSERT | UPDATE | DELETE | VALUES => {
                 self.next_expression();
-                (self.in_with, self.in_from) = (false, false);
+                (self.in_with, self.in_from, self.columns) = (false, false, 0);
+                self.in_select = keyword == SELECT;
             }
             FROM => {
                 self.next_expression();
-                self.in_from = true;
+                (self.in_select, self.in_from) = (false, true);
             }
             WHERE | GROUP | HAVING | ORDER | LIMIT | WINDOW | RETURNING | SET => {
                 self.next_expression();
-                self.in_from = false;
+                (self.in_select, self.in_from) = (false, false);
             }
             ON | USING | WHEN | THEN | ELSE => self.next_expression(),
             IS | NOT | IN | LIKE | ILIKE | SIMILAR | BETWEEN | COLLATE | AT | ANY | ALL | SOME | EXISTS
@@ -114,6 +125,10 @@ pub(crate) fn of(tokens: &[TokenWithSpan]) -> Result<Depth, SqlError> {
             Token::Comma => {
                 level.next_expression();
                 level.relations += usize::from(level.in_from || level.in_with);
+                level.columns += usize::from(level.in_select);
+                if level.columns >= WIDEST {
+                    return Err(too_wide().at(Some(crate::split::position(token.span.start))));
+                }
             }
             Token::Word(word) => level.keyword(word.keyword),
             Token::Placeholder(_) => continue,
@@ -123,8 +138,9 @@ pub(crate) fn of(tokens: &[TokenWithSpan]) -> Result<Depth, SqlError> {
         let Some(level) = levels.last() else { break };
         deepest.parsed = deepest.parsed.max(below.parsed + level.parsed());
         deepest.walked = deepest.walked.max(below.walked + level.walked());
-        if deepest.walked > DEEPEST || deepest.parsed > LONGEST {
-            return Err(too_deep(deepest.walked > DEEPEST).at(Some(crate::split::position(token.span.start))));
+        let nested = deepest.walked > DEEPEST || levels.len() > BRACKETS;
+        if nested || deepest.parsed > LONGEST {
+            return Err(too_deep(nested).at(Some(crate::split::position(token.span.start))));
         }
     }
     Ok(deepest)
@@ -161,10 +177,14 @@ fn is_literal(token: &Token) -> bool {
     )
 }
 
+fn too_wide() -> SqlError {
+    SqlError::new(SqlState::TooManyColumns, format!("target lists can have at most {WIDEST} entries"))
+}
+
 fn too_deep(nested: bool) -> SqlError {
     let (message, hint) = match nested {
         true => (
-            format!("the statement is nested more than {DEEPEST} levels deep"),
+            format!("the statement is nested more than {DEEPEST} levels deep, or {BRACKETS} brackets"),
             "operators, parentheses, joined tables and combined queries count: split the statement, or use IN \
              (…), VALUES or a table",
         ),

@@ -7,11 +7,11 @@
 use std::mem;
 use std::ops::ControlFlow;
 
+use crate::grammar::Grammar;
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, ObjectName, Query, Value, VisitMut,
     VisitorMut,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::names::fold;
@@ -78,7 +78,7 @@ fn plain_type(data_type: &mut DataType) {
     let plain = match bare {
         "name" => Some(DataType::Text),
         _ if bare.len() == text.len() => None,
-        _ => Parser::new(&PostgreSqlDialect {}).try_with_sql(bare).and_then(|mut p| p.parse_data_type()).ok(),
+        _ => Parser::new(&Grammar).try_with_sql(bare).and_then(|mut p| p.parse_data_type()).ok(),
     };
     if let Some(plain) = plain {
         *data_type = plain;

@@ -157,6 +157,8 @@ sql_states! {
     LimitExceeded = "54000",
     /// A statement that is too large or too deep.
     TooComplex = "54001",
+    /// More columns than there may be.
+    TooManyColumns = "54011",
     /// A statement that writes, in a transaction that only reads.
     ReadOnlyTransaction = "25006",
     /// An object is not in the state that the call needs.

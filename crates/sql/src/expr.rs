@@ -14,6 +14,7 @@ use zset::{Datum, Type};
 use crate::checked::{Checked, Operation};
 use crate::constructs::refused;
 use crate::error::{SqlError, SqlState};
+use crate::optional;
 use crate::types::{from_arrow, from_arrow_or_refuse, to_datum};
 
 /// Where an expression stands: what its columns mean, and what becomes of the rest.
@@ -268,6 +269,10 @@ fn function(expr: &Source, call: &ScalarFunction, scope: &mut dyn Scope) -> Resu
     };
     if let Some(error) = call.args.iter().find_map(|arg| type_of(arg, scope).err()) {
         return scope.other(expr, error);
+    }
+    if let (optional::NAME, [arg]) = (call.name(), call.args.as_slice()) {
+        let always = Expr::Literal { value: Datum::Bool(true), ty: Type::Bool };
+        return Ok(Expr::Case { branches: vec![(always, translate(arg, scope)?)], otherwise: None, ty });
     }
     let nullable = expr.nullable(scope.schema())?;
     let args = call.args.iter().map(|arg| translate(arg, scope)).collect::<Result<Vec<_>, _>>()?;

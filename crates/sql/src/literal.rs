@@ -169,13 +169,13 @@ fn number_exactly(number: &Number, ty: Type) -> Result<Option<Datum>, SqlError> 
 
 #[cfg(test)]
 mod tests {
-    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use crate::grammar::Grammar;
     use datafusion::sql::sqlparser::parser::Parser;
 
     use super::*;
 
     fn literal(sql: &str) -> Option<Literal> {
-        let expr = Parser::new(&PostgreSqlDialect {}).try_with_sql(sql).and_then(|mut p| p.parse_expr());
+        let expr = Parser::new(&Grammar).try_with_sql(sql).and_then(|mut p| p.parse_expr());
         Literal::of(&expr.expect("an expression")).expect("a valid literal")
     }
 

@@ -198,15 +198,15 @@ fn nothing() -> Expr {
 
 #[cfg(test)]
 mod tests {
+    use crate::grammar::Grammar;
     use datafusion::sql::sqlparser::ast::Statement;
-    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
     use datafusion::sql::sqlparser::parser::Parser;
 
     use super::*;
 
     fn repaired(condition: &str) -> String {
         let text = format!("SELECT 1 WHERE {condition}");
-        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, &text).expect("SQL");
+        let mut statements = Parser::parse_sql(&Grammar, &text).expect("SQL");
         let Some(Statement::Query(mut query)) = statements.pop() else { panic!("a query") };
         repair(&mut query);
         let select = query.body.as_select().expect("a select");

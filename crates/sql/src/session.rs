@@ -24,13 +24,14 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::catalog::Snapshot;
 use crate::error::{SqlError, SqlState};
+use crate::optional::OptionalSubqueries;
 use crate::output::tell_apart;
 use crate::repair::{name_outputs, repair};
 use crate::rules::CheckedArithmetic;
 use crate::settle::{Modulo, SettleTypes, TimeArithmetic};
 use crate::table::Relation;
 use crate::types::to_arrow;
-use crate::{dialect, extremes, sqltype, sums};
+use crate::{dialect, expansion, extremes, sqltype, sums};
 
 /// Rules that do a view harm. Turning a key join into a semi join costs state; limits have no place in a view;
 /// common subexpressions are shared when expressions are compiled; the leaf rules only shuffle projections;
@@ -116,6 +117,7 @@ impl Session {
         query: &ast::Query,
         params: Vec<Option<FieldRef>>,
     ) -> Result<LogicalPlan, SqlError> {
+        expansion::check(query)?;
         let mut query = query.clone();
         dialect::translate(&mut query);
         repair(&mut query);
@@ -172,7 +174,8 @@ impl Session {
 }
 
 fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(SettleTypes)];
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(OptionalSubqueries), Arc::new(SettleTypes)];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(CheckedArithmetic));
     rules

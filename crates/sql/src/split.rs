@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use crate::grammar::Grammar;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::error::{Position, SqlError, SqlState};
@@ -100,7 +100,7 @@ fn piece(tokens: Vec<TokenWithSpan>, places: &mut Places<'_>) -> Option<Piece> {
 }
 
 fn tokenizer(text: &str) -> Tokenizer<'_> {
-    Tokenizer::new(&PostgreSqlDialect {}, text)
+    Tokenizer::new(&Grammar, text)
 }
 
 /// A place as errors tell it.

@@ -112,14 +112,13 @@ fn micros(precision: Option<u64>, data_type: &DataType) -> Result<(), SqlError> 
 
 #[cfg(test)]
 mod tests {
-    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use crate::grammar::Grammar;
     use datafusion::sql::sqlparser::parser::Parser;
 
     use super::*;
 
     fn declared(sql: &str) -> Result<(Type, Option<u32>), &'static str> {
-        let parsed =
-            Parser::new(&PostgreSqlDialect {}).try_with_sql(sql).and_then(|mut p| p.parse_data_type());
+        let parsed = Parser::new(&Grammar).try_with_sql(sql).and_then(|mut p| p.parse_data_type());
         of(&parsed.expect("a type")).map(|d| (d.ty, d.max_len)).map_err(|e| e.sqlstate())
     }
 

@@ -8,8 +8,8 @@
 
 use std::ops::{ControlFlow, Range};
 
+use crate::grammar::Grammar;
 use datafusion::sql::sqlparser::ast::{self, Query};
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -246,7 +246,7 @@ pub fn parse_alone(text: &str) -> Result<Parsed, SqlError> {
 
 /// A scalar expression alone, such as the text of a column's default.
 pub fn parse_expression(text: &str) -> Result<ast::Expr, SqlError> {
-    let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text)?;
+    let mut parser = Parser::new(&Grammar).try_with_sql(text)?;
     let expr = parser.parse_expr()?;
     expect_end(&mut parser)?;
     Ok(expr)
@@ -293,7 +293,7 @@ fn parse_piece(piece: Piece) -> Result<Statement, SqlError> {
 }
 
 fn parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
-    Parser::new(&PostgreSqlDialect {}).with_tokens_with_locations(tokens)
+    Parser::new(&Grammar).with_tokens_with_locations(tokens)
 }
 
 fn expect_end(parser: &mut Parser<'_>) -> Result<(), SqlError> {

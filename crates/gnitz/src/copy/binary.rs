@@ -49,11 +49,13 @@ impl<R: Read> Reader<R> {
         if !std::mem::replace(&mut self.begun, true) {
             self.header()?;
         }
-        let count = i16::from_be_bytes(self.take()?);
+        // Some clients leave the trailer out and just end.
+        let Some(count) = self.count()? else { return Ok(false) };
         if count == -1 {
-            // What follows the end is read and forgotten.
-            io::copy(&mut self.input, &mut io::sink())?;
-            return Ok(false);
+            return match io::copy(&mut self.input, &mut io::sink())? {
+                0 => Ok(false),
+                _ => Err(Failure::Row(malformed("data follows the end of the rows"))),
+            };
         }
         if usize::try_from(count).ok() != Some(types.len()) {
             let message = format!("a row has {count} fields but {} are expected", types.len());
@@ -92,6 +94,13 @@ impl<R: Read> Reader<R> {
             return Err(Failure::Input(io::ErrorKind::UnexpectedEof.into()));
         }
         binary::read_stored(&self.field, ty).map_err(Failure::Row)
+    }
+
+    /// The number of fields of the next row; nothing where the data ends.
+    fn count(&mut self) -> io::Result<Option<i16>> {
+        let Some(first) = self.input.by_ref().bytes().next().transpose()? else { return Ok(None) };
+        let [second] = self.take()?;
+        Ok(Some(i16::from_be_bytes([first, second])))
     }
 
     fn take<const N: usize>(&mut self) -> io::Result<[u8; N]> {

@@ -81,13 +81,40 @@ fn conflicts_are_found_in_transactions_that_change_the_catalog() {
     assert_eq!(state(&session, "COMMIT"), "40001");
     assert_eq!(session.status(), Status::Idle);
     assert_eq!(state(&session, "SELECT * FROM u"), "42P01");
-    run(&session, "BEGIN; CREATE TABLE u (id INTEGER)");
+    run(&session, "BEGIN; CREATE TABLE w (id INTEGER)");
     run(&other, "CREATE TABLE w (id INTEGER)");
+    assert_eq!(state(&session, "COMMIT"), "40001");
+    run(&session, "BEGIN; INSERT INTO w VALUES (1); CREATE TABLE x (id INTEGER)");
+    run(&other, "DROP TABLE w; CREATE TABLE w (id INTEGER)");
     assert_eq!(state(&session, "COMMIT"), "40001");
     run(&session, "BEGIN; INSERT INTO t VALUES (7, 7)");
     run(&other, "DROP MATERIALIZED VIEW total");
     run(&session, "COMMIT");
     assert_eq!(rows(&session, "SELECT COUNT(*) FROM t"), ["3"]);
+}
+
+#[test]
+fn transactions_that_define_different_things_do_not_meet() {
+    let (database, session) = memory();
+    run(&session, BASE);
+    let other = database.session();
+    run(
+        &session,
+        "BEGIN; CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO a VALUES (1, 10), (2, 20);
+         CREATE MATERIALIZED VIEW of_a AS SELECT a.id, a.n + t.n AS n FROM a JOIN t ON a.id = t.id;
+         INSERT INTO a VALUES (3, 30); ALTER TABLE a RENAME TO aa; UPDATE aa SET n = n + 1; INSERT INTO t VALUES (3, 1)",
+    );
+    run(
+        &other,
+        "BEGIN; CREATE TABLE b (id INTEGER PRIMARY KEY); INSERT INTO b VALUES (7);
+         CREATE MATERIALIZED VIEW of_b AS SELECT id FROM b; INSERT INTO b VALUES (8); COMMIT;
+         INSERT INTO t VALUES (4, 40)",
+    );
+    run(&session, "COMMIT");
+    assert_eq!(rows(&session, "SELECT * FROM aa ORDER BY id"), ["1|11", "2|21", "3|31"]);
+    assert_eq!(rows(&session, "SELECT * FROM of_a ORDER BY id"), ["1|21", "2|41", "3|32"]);
+    assert_eq!(rows(&session, "SELECT * FROM of_b ORDER BY id"), ["7", "8"]);
+    check(&session);
 }
 
 #[test]

@@ -260,3 +260,31 @@ fn what_a_subquery_cannot_be_is_named() {
     let lateral = "SELECT x.id FROM t x, LATERAL (SELECT max(n) AS m FROM t y WHERE y.id = x.id) l";
     assert_eq!(rows(&session, lateral), Vec::<String>::new());
 }
+
+#[test]
+fn a_scalar_subquery_without_a_row_is_null() {
+    let (_database, session) = memory();
+    run(
+        &session,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT NOT NULL);
+         CREATE TABLE u (id BIGINT PRIMARY KEY, note TEXT);
+         INSERT INTO t VALUES (1, 'one'), (2, 'two');
+         INSERT INTO u VALUES (1, 'a'), (9, 'b')",
+    );
+    for (query, expected) in [
+        ("SELECT (SELECT name FROM t WHERE id = -1)", "-"),
+        ("SELECT (SELECT name FROM t WHERE id = -1) IS NULL", "true"),
+        ("SELECT (SELECT name FROM t WHERE id = -1 LIMIT 1) IS NULL", "true"),
+        ("SELECT coalesce((SELECT name FROM t WHERE id = -1), 'none')", "none"),
+        ("SELECT (SELECT name FROM t WHERE id = 1)", "one"),
+        ("SELECT (SELECT count(*) FROM t WHERE id = -1)", "0"),
+        ("SELECT (SELECT id FROM t LIMIT 1 OFFSET 4) + 1", "-"),
+        ("SELECT 1 WHERE (SELECT name FROM t WHERE id = -1) IS NULL", "1"),
+    ] {
+        assert_eq!(rows(&session, query), [expected], "{query}");
+    }
+    let correlated = "SELECT id, (SELECT name FROM t WHERE t.id = u.id) IS NULL FROM u ORDER BY id";
+    assert_eq!(rows(&session, correlated), ["1|false", "9|true"]);
+    run(&session, "INSERT INTO u VALUES (5, (SELECT name FROM t WHERE id = -1))");
+    assert_eq!(rows(&session, "SELECT note FROM u WHERE id = 5"), ["-"]);
+}

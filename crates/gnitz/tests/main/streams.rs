@@ -68,6 +68,14 @@ fn copies_go_through_streams() {
     run(&session, "DELETE FROM t");
     assert_eq!(copy_in(&session, "COPY t FROM STDIN (FORMAT binary)", &binary).unwrap(), 2);
     assert_eq!(rows(&session, "SELECT id, d FROM t ORDER BY id"), ["1|1.01", "2|-"]);
+    run(&session, "DELETE FROM t");
+    assert_eq!(
+        copy_in(&session, "COPY t FROM STDIN (FORMAT binary)", &binary[..binary.len() - 2]).unwrap(),
+        2
+    );
+    let more = [binary.as_slice(), b"x"].concat();
+    let failed = copy_in(&session, "COPY t FROM STDIN (FORMAT binary)", &more);
+    assert_eq!(failed.map_err(|error| error.sqlstate()), Err("22P04"));
     let failed = copy_in(&session, "COPY t FROM STDIN (FORMAT binary)", &binary[..binary.len() - 5]);
     assert_eq!(failed.unwrap_err().sqlstate(), "22P04");
     let failed = copy_in(&session, "COPY t FROM STDIN", b"3\t1\tx\n4\tone\tx\n").unwrap_err();

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::Instant as Clock;
 
 use axum::extract::connect_info::ConnectInfo;
@@ -23,6 +24,9 @@ use crate::logging;
 
 /// Routes that tell nothing of the data and are open to all.
 const OPEN: &[&str] = &["/health", "/openapi.json"];
+
+/// How long a client waits whose credentials are wrong.
+const FAILED_LOGIN: Duration = Duration::from_millis(500);
 
 /// Lets a request in, or does not; counts and logs it.
 pub async fn guard(Extract(state): Extract<State>, mut request: Request, next: Next) -> Response {
@@ -82,7 +86,17 @@ async fn identify(state: &State, headers: &HeaderMap, peer: Option<IpAddr>) -> R
         }
         _ => authenticator.identify(&found, peer),
     };
-    identified.map_err(|denied| refuse(state, &denied, peer))
+    match identified {
+        Ok(identity) => Ok(identity),
+        Err(denied) => {
+            let problem = refuse(state, &denied, peer);
+            if !anonymous {
+                // Guessing is to take time.
+                tokio::time::sleep(FAILED_LOGIN).await;
+            }
+            Err(problem)
+        }
+    }
 }
 
 fn refuse(state: &State, denied: &Denied, peer: Option<IpAddr>) -> Problem {

@@ -44,6 +44,8 @@ pub(crate) struct Backend {
     pub(crate) pid: i32,
     /// What proves that who wants to cancel may.
     pub(crate) secret: i32,
+    /// Whose it is.
+    role: String,
     handle: CancelHandle,
     running: Mutex<Option<Running>>,
 }
@@ -92,6 +94,24 @@ impl Backend {
     }
 }
 
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Of all roles.
+    pub(crate) all: usize,
+    /// Of the role that connects, if it has a limit.
+    pub(crate) of_role: Option<u32>,
+}
+
+/// Of whom there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// All connections.
+    All,
+    /// Those of the role.
+    Role,
+}
+
 /// All connections.
 #[derive(Default)]
 pub(crate) struct Backends {
@@ -100,20 +120,31 @@ pub(crate) struct Backends {
 }
 
 impl Backends {
-    /// Adds a connection, unless there are `limit` already.
-    pub(crate) fn add(&self, handle: CancelHandle, secret: i32, limit: usize) -> Option<Arc<Backend>> {
+    /// Adds a connection of a role, unless there are as many as there may be, of all roles or of this one.
+    pub(crate) fn add(
+        &self,
+        handle: CancelHandle,
+        secret: i32,
+        role: &str,
+        limits: Limits,
+    ) -> Result<Arc<Backend>, Full> {
         let mut all = lock(&self.all);
-        if all.len() >= limit {
-            return None;
+        if all.len() >= limits.all {
+            return Err(Full::All);
+        }
+        let of_role = || all.values().filter(|backend| backend.role == role).count();
+        if limits.of_role.is_some_and(|limit| of_role() >= limit as usize) {
+            return Err(Full::Role);
         }
         let next = || (self.last.fetch_add(1, Ordering::Relaxed) & i32::MAX).wrapping_add(1) & i32::MAX;
         let mut pid = next();
         while pid == 0 || all.contains_key(&pid) {
             pid = next();
         }
-        let backend = Arc::new(Backend { pid, secret, handle, running: Mutex::new(None) });
+        let backend =
+            Arc::new(Backend { pid, secret, role: role.to_string(), handle, running: Mutex::new(None) });
         all.insert(pid, Arc::clone(&backend));
-        Some(backend)
+        Ok(backend)
     }
 
     /// A connection has ended.

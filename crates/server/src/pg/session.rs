@@ -235,6 +235,8 @@ impl Client {
     /// Tells of an error; the transaction it happened in has failed, and one that nobody began is over.
     pub(crate) fn fail(&mut self, report: &Report) {
         self.io.out.report(report);
+        // Who waits for the answer to a Flush must hear of what came instead.
+        self.wanted = true;
         self.failed = self.engine.status() != Status::Idle;
         if self.implicit {
             self.end_implicit(false);

@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 
 use crate::logging;
+use crate::pg::cancel::{Full, Limits};
 use crate::pg::error::Report;
 use crate::pg::frame::{Body, MAX_STARTUP, Malformed, Message};
 use crate::pg::io::Io;
@@ -77,11 +78,20 @@ async fn begin(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> io:
         Err(Ended::Told(report)) => return refuse(&mut io, &report).await,
     };
     let secret = i32::from_be_bytes(scram::random()?);
-    let limit = shared.options.max_connections;
-    let Some(backend) = shared.backends.add(session.cancel_handle(), secret, limit) else {
-        let report = Report::fatal("53300", "sorry, too many clients already")
-            .with_hint(format!("the server takes {limit} connections"));
-        return refuse(&mut io, &report).await;
+    let role = session.facts().session_user.clone();
+    let of_role = shared.database.connection_limit(&role).unwrap_or_default();
+    let limits = Limits { all: shared.options.max_connections, of_role };
+    let backend = match shared.backends.add(session.cancel_handle(), secret, &role, limits) {
+        Ok(backend) => backend,
+        Err(Full::All) => {
+            let report = Report::fatal("53300", "sorry, too many clients already")
+                .with_hint(format!("the server takes {} connections", limits.all));
+            return refuse(&mut io, &report).await;
+        }
+        Err(Full::Role) => {
+            let report = Report::fatal("53300", format!("too many connections for role \"{role}\""));
+            return refuse(&mut io, &report).await;
+        }
     };
     let slot = Slot::new(backend, Arc::clone(shared));
     let address = |address: SocketAddr| (address.ip().to_string(), address.port());

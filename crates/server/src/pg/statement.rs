@@ -20,6 +20,9 @@ pub(crate) struct Statement {
     pub(crate) first_word: &'static str,
 }
 
+/// Bytes of a text that is read in no time; for longer ones the thread is told to be held.
+const SHORT: usize = 200;
+
 /// What a statement is.
 pub(crate) enum Body {
     /// Nothing.
@@ -36,7 +39,10 @@ impl Statement {
         let body = match Command::parse(text) {
             Some(command) => Body::Command(command?),
             None if is_blank(text) => Body::Empty,
-            None => Body::Engine(session.prepare(text).map_err(|error| Report::of(&error, text))?),
+            None => {
+                let read = || session.prepare(text).map_err(|error| Report::of(&error, text));
+                Body::Engine(if text.len() > SHORT { tokio::task::block_in_place(read)? } else { read()? })
+            }
         };
         Ok(Arc::new(Statement { text: text.to_string(), body, first_word: logging::kind(text) }))
     }

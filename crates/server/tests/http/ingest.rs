@@ -171,6 +171,26 @@ async fn one_batch_sent_many_times_at_once_is_written_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn roles_do_not_know_of_each_others_batches() {
+    let tokens = vec![("ada".to_string(), "of-ada".to_string()), ("bob".to_string(), "of-bob".to_string())];
+    let access = Access { tokens, ..Access::default() };
+    let server = Server::of(Database::in_memory().unwrap(), access, |_| {}).await;
+    server.run(TABLE);
+    server.run("CREATE USER ada; CREATE USER bob; GRANT SELECT, INSERT ON t TO ada, bob");
+    let path = "/ingest/t?batch=same";
+    let of = |token: &'static str| ("authorization", token);
+    written(&server.post(path, &[NDJSON, of("Bearer of-ada")], "{\"id\":1}").await, 1);
+    written(&server.post(path, &[NDJSON, of("Bearer of-bob")], "{\"id\":2}").await, 1);
+    written(&server.post(path, &[NDJSON, of("Bearer of-ada")], "{\"id\":1}").await, 1);
+    assert_eq!(server.value("SELECT count(*) FROM t"), 2);
+    assert_eq!(server.value("SELECT count(*) FROM gnitz_ingested"), 2);
+    let bob = server.database.session_as("bob").unwrap();
+    for forbidden in ["SELECT * FROM gnitz_ingested", "DELETE FROM gnitz_ingested"] {
+        assert_eq!(bob.execute(forbidden).unwrap_err().sqlstate(), "42501");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn concurrent_batches_on_the_same_rows_all_arrive() {
     let server = table().await;
     let bodies: Vec<String> =

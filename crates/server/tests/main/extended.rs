@@ -1,6 +1,8 @@
 //! The extended protocol: statements prepared and described, portals read in pieces, pipelines.
 
 use futures::future::join_all;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_postgres::types::Type;
 
 use crate::{ask, code, connect, start};
@@ -32,6 +34,8 @@ async fn statements_are_described() {
     assert_eq!(returning.columns()[0].name(), "x");
     let typed = client.prepare_typed("SELECT $1 + 1", &[Type::INT8]).await.unwrap();
     assert_eq!(client.query_one(&typed, &[&41_i64]).await.unwrap().get::<_, i64>(0), 42);
+    let named = client.prepare_typed("SELECT x FROM t WHERE x = $1", &[Type::VARCHAR]).await.unwrap();
+    assert_eq!(named.params(), [Type::VARCHAR]);
     let cast = client.prepare("SELECT $1::text").await.unwrap();
     assert_eq!(cast.params(), [Type::TEXT]);
     assert_eq!(client.prepare("SHOW server_version").await.unwrap().columns().len(), 1);
@@ -121,4 +125,29 @@ async fn pipelines_are_answered_in_order() {
         client.query("SELECT value, repeat('x', 100) FROM generate_series(1, 50000)", &[]).await.unwrap();
     assert_eq!((large.len(), large[49_999].get::<_, i64>(0)), (50_000, 50_000));
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_does_not_wait_for_sync() {
+    let server = start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"\0\0\0\x15\0\x03\0\0user\0gnitz\0\0\0").await.unwrap();
+    read_until(&mut stream, b'Z').await;
+    // Parse of what does not exist, Describe and Flush: the client waits for an answer before it says Sync.
+    stream.write_all(b"P\0\0\0\x16\0SELECT nothing\0\0\0D\0\0\0\x06S\0H\0\0\0\x04").await.unwrap();
+    assert_eq!(read_until(&mut stream, b'E').await, [b'E']);
+    stream.write_all(b"S\0\0\0\x04").await.unwrap();
+    assert_eq!(read_until(&mut stream, b'Z').await, [b'Z']);
+    server.stop().await;
+}
+
+/// Reads messages up to one of this kind; their kinds.
+async fn read_until(stream: &mut TcpStream, last: u8) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    while kinds.last() != Some(&last) {
+        kinds.push(stream.read_u8().await.unwrap());
+        let length = stream.read_u32().await.unwrap() as usize;
+        stream.read_exact(&mut vec![0; length - 4]).await.unwrap();
+    }
+    kinds
 }

@@ -120,3 +120,51 @@ async fn a_shutdown_does_not_wait_for_ever() {
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(code(running.await.unwrap()), "57P01");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_have_limits_of_their_own() {
+    let server = start().await;
+    let client = connect(&server).await;
+    ask(&client, "CREATE USER ada CONNECTION LIMIT 2").await.unwrap();
+    let as_ada = || {
+        let mut config = server.config();
+        config.user("ada");
+        config
+    };
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let (ada, connection) = as_ada().connect(NoTls).await.unwrap();
+        tokio::spawn(connection);
+        open.push(ada);
+    }
+    let refused = as_ada().connect(NoTls).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "53300");
+    assert_eq!(refused.as_db_error().unwrap().message(), "too many connections for role \"ada\"");
+    connect(&server).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_are_counted() {
+    let server = start().await;
+    let client = connect(&server).await;
+    ask(&client, "CREATE TABLE t (id BIGINT PRIMARY KEY)").await.unwrap();
+    let insert = client.prepare("INSERT INTO t VALUES ($1)").await.unwrap();
+    for id in 0..3_i64 {
+        client.execute(&insert, &[&id]).await.unwrap();
+    }
+    assert_eq!(code(client.execute(&insert, &[&1_i64]).await), "23505");
+    assert_eq!(client.query("SELECT * FROM t", &[]).await.unwrap().len(), 3);
+    let text = server.metrics.text();
+    for line in [
+        "gnitz_statements_total{protocol=\"pg\",kind=\"insert\",sqlstate_class=\"00\"} 3",
+        "gnitz_statements_total{protocol=\"pg\",kind=\"insert\",sqlstate_class=\"23\"} 1",
+        "gnitz_rows_total{protocol=\"pg\",direction=\"read\"} 3",
+        "gnitz_rows_total{protocol=\"pg\",direction=\"written\"} 3",
+        "gnitz_connections{protocol=\"pg\"} 1",
+        "gnitz_commits_total 3",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    server.stop().await;
+}

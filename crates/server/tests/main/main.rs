@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 
 use gnitz::Database;
 use server::Server;
+use server::metrics::Metrics;
 use server::pg::Options;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -26,6 +27,7 @@ struct Running {
     stop: oneshot::Sender<()>,
     task: JoinHandle<gnitz::Result<()>>,
     database: Database,
+    metrics: Metrics,
 }
 
 impl Running {
@@ -51,12 +53,13 @@ fn options() -> Options {
 async fn start_with(options: Options) -> Running {
     let database = Database::in_memory().expect("a database");
     let server = Server::new(database.clone()).with_pg(options).await.expect("a free port");
+    let metrics = server.metrics().clone();
     let address = server.pg_address().expect("an address");
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(server.run(async {
         let _ = stopped.await;
     }));
-    Running { address, stop, task, database }
+    Running { address, stop, task, database, metrics }
 }
 
 async fn start() -> Running {

@@ -54,6 +54,31 @@ async fn a_failed_transaction_takes_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_only_read_do_not_write() {
+    let server = start().await;
+    let mut client = connect(&server).await;
+    ask(&client, "CREATE TABLE t (id BIGINT PRIMARY KEY)").await.unwrap();
+    let transaction = client.build_transaction().read_only(true).start().await.unwrap();
+    assert_eq!(code(transaction.execute("INSERT INTO t VALUES (1)", &[]).await), "25006");
+    transaction.rollback().await.unwrap();
+    ask(&client, "BEGIN").await.unwrap();
+    ask(&client, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").await.unwrap();
+    assert_eq!(ask(&client, "SHOW transaction_read_only").await.unwrap()[0], "on");
+    assert_eq!(code(ask(&client, "CREATE TABLE u (id BIGINT)").await), "25006");
+    ask(&client, "ROLLBACK").await.unwrap();
+    ask(&client, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY").await.unwrap();
+    assert_eq!(ask(&client, "SHOW default_transaction_read_only").await.unwrap()[0], "on");
+    assert_eq!(code(ask(&client, "INSERT INTO t VALUES (1)").await), "25006");
+    ask(&client, "BEGIN READ WRITE").await.unwrap();
+    ask(&client, "INSERT INTO t VALUES (1)").await.unwrap();
+    ask(&client, "COMMIT").await.unwrap();
+    ask(&client, "SET default_transaction_read_only TO off").await.unwrap();
+    ask(&client, "INSERT INTO t VALUES (2)").await.unwrap();
+    assert_eq!(ask(&client, "SELECT count(*) FROM t").await.unwrap()[0], "2");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_to_end_is_a_warning() {
     let server = start().await;
     let client = connect(&server).await;

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use crate::grammar::Grammar;
 use datafusion::sql::sqlparser::ast::{
     self, CastKind, DataType, Expr, ObjectName, OnInsert, Query, SelectItem, SetExpr, SetOperator,
     SetQuantifier, TableObject,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use zset::{BatchBuilder, Datum, Vector};
 
@@ -478,8 +478,7 @@ fn selects(values: &ast::Values) -> Result<SetExpr, SqlError> {
 }
 
 fn cast_to(expr: &mut Expr, ty: zset::Type) -> Result<(), SqlError> {
-    let data_type: DataType =
-        Parser::new(&PostgreSqlDialect {}).try_with_sql(&ty.to_string())?.parse_data_type()?;
+    let data_type: DataType = Parser::new(&Grammar).try_with_sql(&ty.to_string())?.parse_data_type()?;
     let inner = Box::new(expr.clone());
     *expr = Expr::Cast { kind: CastKind::Cast, expr: inner, data_type, array: false, format: None };
     Ok(())

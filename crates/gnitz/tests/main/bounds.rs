@@ -1,0 +1,140 @@
+//! What a statement may not do: be deeper than the stack, take more memory than it may, or write where it only reads.
+
+use std::time::Duration;
+
+use gnitz::Database;
+
+use crate::{check, count, memory, rows, run, state};
+
+/// A chain of so many operands.
+fn chain(operand: &str, operator: &str, length: usize) -> String {
+    vec![operand; length].join(operator)
+}
+
+#[test]
+fn deep_statements_run() {
+    let (_database, session) = memory();
+    run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)");
+    assert_eq!(rows(&session, &format!("SELECT {}", chain("1", " + ", 300))), ["300"]);
+    let union = chain("SELECT 1 AS x", " UNION ALL ", 150);
+    assert_eq!(rows(&session, &format!("SELECT count(*) FROM ({union}) u")), ["150"]);
+    let cases = format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(40), " END".repeat(40));
+    assert_eq!(rows(&session, &cases), ["1"]);
+    assert_eq!(count(&session, &format!("INSERT INTO t VALUES (1, {})", chain("1", " + ", 300))), 1);
+    let ids: Vec<String> = (0..5000).map(|id| format!("id = {id}")).collect();
+    let ids = ids.join(" OR ");
+    assert_eq!(rows(&session, &format!("SELECT n FROM t WHERE {ids}")), ["300"]);
+    assert_eq!(count(&session, &format!("UPDATE t SET n = 2 WHERE {ids}")), 1);
+    run(&session, &format!("CREATE MATERIALIZED VIEW v AS SELECT id, n FROM t WHERE {ids}"));
+    run(&session, "INSERT INTO t VALUES (4999, 3), (5000, 4)");
+    assert_eq!(rows(&session, "SELECT n FROM v ORDER BY id"), ["2", "3"]);
+    check(&session);
+}
+
+#[test]
+fn what_is_too_deep_is_refused() {
+    let (_database, session) = memory();
+    run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)");
+    for text in [
+        format!("SELECT {}", chain("1", " + ", 100_000)),
+        format!("SELECT {}1", "- ".repeat(100_000)),
+        format!("SELECT {}true", "NOT ".repeat(100_000)),
+        format!("SELECT {}1{}", "(".repeat(100_000), ")".repeat(100_000)),
+        format!("SELECT 1 WHERE {}", chain("1 = 1", " AND ", 100_000)),
+        chain("SELECT 1", " EXCEPT ", 100_000),
+        format!("CREATE MATERIALIZED VIEW v AS SELECT {} AS x FROM t", chain("id", " + ", 100_000)),
+        format!("UPDATE t SET n = {}", chain("n", " + ", 100_000)),
+        format!("CREATE TABLE u (id BIGINT DEFAULT ({}))", chain("1", " + ", 100_000)),
+        format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(100_000), " END".repeat(100_000)),
+    ] {
+        assert_eq!(state(&session, &text), "54001", "{}…", &text[..60]);
+    }
+    assert_eq!(rows(&session, "SELECT 1"), ["1"]);
+}
+
+#[test]
+fn a_query_has_so_much_memory_and_no_more() {
+    let database = Database::builder().query_memory(4 << 20).inline_maintenance();
+    let database = database.open_fs(std::sync::Arc::new(storage::MemFs::new())).unwrap();
+    let session = database.session();
+    run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY, x TEXT)");
+    let filled = "INSERT INTO t SELECT value, 'row number ' || value FROM generate_series(1, 40000)";
+    assert_eq!(count(&session, filled), 40_000);
+    for greedy in [
+        "SELECT * FROM t a, t b",
+        "SELECT a.x, b.x FROM t a JOIN t b ON a.x <> b.x",
+        "SELECT x, repeat(x, 100) FROM t",
+        "SELECT array_agg(a.x || b.x) FROM t a, t b",
+        "INSERT INTO t SELECT a.id + 1000000 * b.id, a.x FROM t a, t b",
+    ] {
+        assert_eq!(state(&session, greedy), "53200", "{greedy}");
+    }
+    // What does not fit is sorted and grouped in files.
+    assert_eq!(rows(&session, "SELECT x FROM t ORDER BY repeat(x, 20) DESC LIMIT 1"), ["row number 9"]);
+    let groups = "SELECT count(*) FROM (SELECT repeat(x, 20) AS g, count(*) AS c FROM t GROUP BY 1) s";
+    assert_eq!(rows(&session, groups), ["40000"]);
+    assert_eq!(rows(&session, "SELECT count(*) FROM t"), ["40000"]);
+}
+
+#[test]
+fn a_join_of_all_pairs_is_cancelled() {
+    let (_database, session) = memory();
+    for query in [
+        "SELECT count(*) FROM generate_series(1, 1000000) a FULL JOIN generate_series(1, 1000000) b
+             ON a.value * b.value = 7919 * 7919",
+        "SELECT count(*) FROM generate_series(1, 1000000) a WHERE NOT EXISTS
+             (SELECT 1 FROM generate_series(1, 1000000) b WHERE a.value + b.value < 0)",
+    ] {
+        let handle = session.cancel_handle();
+        let stopper = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            handle.cancel();
+        });
+        assert_eq!(state(&session, query), "57014");
+        stopper.join().unwrap();
+    }
+}
+
+#[test]
+fn what_only_reads_does_not_write() {
+    let (_database, session) = memory();
+    run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY)");
+    for writes in [
+        "INSERT INTO t VALUES (1)",
+        "CREATE TABLE u (id BIGINT)",
+        "CREATE ROLE r",
+        "DROP TABLE t",
+        "COPY t FROM '/nowhere'",
+    ] {
+        run(&session, "BEGIN READ ONLY");
+        assert!(session.is_read_only());
+        assert_eq!(rows(&session, "SELECT count(*) FROM t"), ["0"]);
+        let failed = state(&session, writes);
+        assert!(failed == "25006" || writes.starts_with("COPY"), "{writes}: {failed}");
+        run(&session, "ROLLBACK");
+    }
+    run(&session, "START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; COMMIT");
+    session.set_read_only(true);
+    assert_eq!(state(&session, "INSERT INTO t VALUES (1)"), "25006");
+    assert_eq!(state(&session, "DROP TABLE t"), "25006");
+    assert_eq!(state(&session, "BEGIN; INSERT INTO t VALUES (1)"), "25006");
+    run(&session, "ROLLBACK; BEGIN READ WRITE; INSERT INTO t VALUES (1); COMMIT");
+    session.set_read_only(false);
+    assert_eq!(count(&session, "INSERT INTO t VALUES (2)"), 1);
+}
+
+#[test]
+fn a_short_text_has_no_endless_plan() {
+    let (_database, session) = memory();
+    let doubling = |levels: usize| {
+        let more = (1..levels).map(|n| format!(", a{n} AS (SELECT p.x FROM a{0} p, a{0} q)", n - 1));
+        let last = levels - 1;
+        format!("WITH a0 AS (SELECT 1 AS x){} SELECT count(*) FROM a{last}", more.collect::<String>())
+    };
+    assert_eq!(rows(&session, &doubling(6)), ["1"]);
+    assert_eq!(state(&session, &doubling(30)), "54001");
+    let wide = |columns: usize| format!("SELECT {}", vec!["1"; columns].join(", "));
+    assert_eq!(state(&session, &wide(1_665)), "54011");
+    assert_eq!(state(&session, &wide(100_000)), "54011");
+    run(&session, &wide(200));
+}
