@@ -8,7 +8,8 @@ use std::mem;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, ObjectName, Query, Value, VisitMut,
+    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, TimezoneInfo, Value, VisitMut,
     VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
@@ -32,6 +33,7 @@ impl VisitorMut for Translate {
             Expr::Function(function) => unqualified(&mut function.name),
             Expr::Cast { data_type, .. } => plain_type(data_type),
             Expr::Collate { .. } => collation(expr),
+            Expr::AtTimeZone { .. } => at_time_zone(expr),
             Expr::AnyOp { compare_op: BinaryOperator::Eq, .. } => any(expr, false),
             Expr::AllOp { compare_op: BinaryOperator::NotEq, .. } => any(expr, true),
             _ => {}
@@ -92,6 +94,38 @@ fn collation(expr: &mut Expr) {
     if matches!(name.as_deref(), Some("default" | "c" | "posix" | "ucs_basic")) {
         *expr = mem::replace(inner, Expr::value(Value::Null));
     }
+}
+
+/// `x AT TIME ZONE z` to `timezone(z, x)`, which is what it is in PostgreSQL; a quoted moment is a TIMESTAMPTZ.
+fn at_time_zone(expr: &mut Expr) {
+    let Expr::AtTimeZone { timestamp, time_zone } = expr else { return };
+    let take = |part: &mut Expr| mem::replace(part, Expr::value(Value::Null));
+    let (mut moment, zone) = (take(timestamp), take(time_zone));
+    if matches!(&moment, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_))) {
+        let (kind, expr) = (CastKind::Cast, Box::new(moment));
+        let data_type = DataType::Timestamp(None, TimezoneInfo::Tz);
+        moment = Expr::Cast { kind, expr, data_type, array: false, format: None };
+    }
+    *expr = call("timezone", [zone, moment]);
+}
+
+/// A call of a function.
+fn call(name: &str, args: impl IntoIterator<Item = Expr>) -> Expr {
+    let unnamed = |arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.into_iter().map(unnamed).collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }
 
 /// `x = ANY (array of constants)` to `x IN (…)`, and `x <> ALL (…)` to `x NOT IN (…)`.

@@ -24,6 +24,7 @@ mod functions;
 mod fuse;
 pub mod input;
 pub mod literal;
+mod moment;
 pub mod names;
 pub mod number;
 mod output;
@@ -45,6 +46,7 @@ mod table;
 pub mod types;
 mod view;
 mod watch;
+mod zone;
 
 pub use adhoc::Rows;
 pub use catalog::{Catalog, ColumnDef, Scan, Snapshot, TableDef, TableKind};

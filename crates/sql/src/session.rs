@@ -30,7 +30,7 @@ use crate::rules::CheckedArithmetic;
 use crate::settle::{Modulo, SettleTypes, TimeArithmetic};
 use crate::table::Relation;
 use crate::types::to_arrow;
-use crate::{dialect, extremes, sqltype, sums};
+use crate::{dialect, extremes, moment, sqltype, sums};
 
 /// Rules that do a view harm. Turning a key join into a semi join costs state; limits have no place in a view;
 /// common subexpressions are shared when expressions are compiled; the leaf rules only shuffle projections;
@@ -246,6 +246,7 @@ impl ContextProvider for Names<'_> {
         let name = POSTGRES_NAMES.iter().find(|(theirs, _)| *theirs == name).map_or(name, |(_, ours)| ours);
         match name {
             "mod" => Some(Arc::new(ScalarUDF::from(Modulo::new()))),
+            _ if moment::find(name).is_some() => moment::find(name).cloned(),
             _ => self.state.scalar_functions().get(name).cloned(),
         }
     }
