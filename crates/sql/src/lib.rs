@@ -6,6 +6,7 @@
 
 mod access;
 mod adhoc;
+pub mod arrays;
 mod assign;
 pub mod catalog;
 mod checked;
@@ -49,6 +50,7 @@ mod watch;
 mod zone;
 
 pub use adhoc::Rows;
+pub use arrays::ArrayParameters;
 pub use catalog::{Catalog, ColumnDef, Scan, Snapshot, TableDef, TableKind};
 pub use datafusion::sql::sqlparser;
 pub use ddl::{TableDraft, create_table};

@@ -30,7 +30,7 @@ use crate::rules::CheckedArithmetic;
 use crate::settle::{Modulo, SettleTypes, TimeArithmetic};
 use crate::table::Relation;
 use crate::types::to_arrow;
-use crate::{dialect, extremes, moment, sqltype, sums};
+use crate::{arrays, dialect, extremes, moment, sqltype, sums};
 
 /// Rules that do a view harm. Turning a key join into a semi join costs state; limits have no place in a view;
 /// common subexpressions are shared when expressions are compiled; the leaf rules only shuffle projections;
@@ -117,6 +117,7 @@ impl Session {
         params: Vec<Option<FieldRef>>,
     ) -> Result<LogicalPlan, SqlError> {
         let mut query = query.clone();
+        arrays::expand_query(&mut query)?;
         dialect::translate(&mut query);
         repair(&mut query);
         tell_apart(&mut query.body);

@@ -1,5 +1,6 @@
 //! The engine from the outside: SQL through sessions, and what must hold whoever else is at work.
 
+mod arrays;
 mod bulk;
 mod catalogs;
 mod concurrent;
