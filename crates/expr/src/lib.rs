@@ -30,6 +30,7 @@ mod operand;
 mod program;
 mod text;
 mod text_fn;
+mod to_char;
 mod tree;
 mod wide;
 

@@ -15,7 +15,10 @@ use sql::statement::{
     CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Explain, Followed, Need, Parsed, Privileges,
     Statement, parse_one,
 };
-use sql::{Changes, Env, PointQuery, PreparedDml, TableKind, ddl, explain, types};
+use sql::{
+    ArrayParameters, Changes, Env, PointQuery, Position, PreparedDml, SqlError, TableKind, ddl, explain,
+    types,
+};
 use zset::{Datum, Type};
 
 use crate::appender::flush;
@@ -46,6 +49,10 @@ pub(crate) struct Prepared {
     relations: Vec<String>,
     /// The rights it takes.
     needs: Vec<Need>,
+    /// Its parameters that are arrays. Then `statement` is the open form, which is planned and never run.
+    arrays: Option<ArrayParameters>,
+    /// Why its arrays cannot be read.
+    wrong: Option<SqlError>,
     /// The types that the caller said its parameters are of.
     given: Mutex<Vec<Option<Type>>>,
     plan: Mutex<Option<Arc<Plan>>>,
@@ -54,9 +61,19 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// A statement without a plan yet.
     pub(crate) fn new(parsed: Parsed) -> Prepared {
-        let Parsed { statement, depth, .. } = parsed;
+        let Parsed { mut statement, depth, .. } = parsed;
         let (relations, needs) = depth.run(|| (statement.relations(), statement.needs()));
-        Prepared { statement, depth, relations, needs, given: Mutex::default(), plan: Mutex::new(None) }
+        let (arrays, wrong) = match depth.run(|| arrays(&mut statement)) {
+            Ok(arrays) => (arrays, None),
+            Err(error) => (None, Some(error)),
+        };
+        let (given, plan) = (Mutex::default(), Mutex::new(None));
+        Prepared { statement, depth, relations, needs, arrays, wrong, given, plan }
+    }
+
+    /// The parameters that take arrays, given as text: `{…}`. What is described as their type is that of the elements.
+    pub(crate) fn array_parameters(&self) -> &[usize] {
+        self.arrays.as_ref().map_or(&[], ArrayParameters::indices)
     }
 
     /// What it does, as far as whoever runs it must know.
@@ -84,6 +101,7 @@ impl Prepared {
     pub(crate) fn is_short(&self, core: &Core) -> bool {
         match &self.statement {
             Statement::Begin { .. } | Statement::Rollback | Statement::Set { .. } => true,
+            Statement::Query(_) if self.arrays.is_some() => false,
             Statement::Query(_) => lock(&self.plan).as_ref().is_some_and(|plan| match &plan.kind {
                 PlanKind::Point(point) => {
                     point.is_one_row()
@@ -116,12 +134,35 @@ impl Prepared {
     /// Runs it.
     pub(crate) fn run(&self, core: &Core, params: &[Value]) -> Result<Outcome> {
         core.clear_cancel();
-        self.depth.run(|| self.run_here(core, params))
+        match &self.arrays {
+            Some(arrays) => {
+                self.depth.run(|| self.fill(core, arrays, params))?.run(core, &rest(arrays, params))
+            }
+            None => self.depth.run(|| self.run_here(core, params)),
+        }
+    }
+
+    /// The statement with its arrays written out.
+    fn fill(&self, core: &Core, arrays: &ArrayParameters, params: &[Value]) -> Result<Prepared> {
+        let given = lock(&self.given).clone();
+        let types = self.describe_here(core, &given)?.parameters;
+        let statement = core.read(|_| Ok(arrays.fill(&borrowed(params), &types)?))?;
+        let filled = Prepared::new(Parsed {
+            statement,
+            range: 0..0,
+            start: Position { line: 1, column: 1 },
+            depth: self.depth,
+        });
+        *lock(&filled.given) = rest(arrays, &given);
+        Ok(filled)
     }
 
     fn run_here(&self, core: &Core, params: &[Value]) -> Result<Outcome> {
         let tag = self.statement.name();
         let done = |()| Outcome::Done { tag };
+        if let Some(error) = &self.wrong {
+            return core.read(|_| Err(Error::Sql(error.clone())));
+        }
         match &self.statement {
             Statement::Query(query) => {
                 core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows)
@@ -330,6 +371,9 @@ impl Prepared {
     }
 
     fn describe_here(&self, core: &Core, given: &[Option<Type>]) -> Result<Description> {
+        if let Some(error) = &self.wrong {
+            return core.read(|_| Err(Error::Sql(error.clone())));
+        }
         match &self.statement {
             Statement::Query(query) => core.read(|work| {
                 let snapshot = self.snapshot(core, work)?;
@@ -493,6 +537,32 @@ fn needs_a_stream() -> Error {
 /// How many columns of a relation these are: all if none are named.
 fn width(work: &Work, table: &str, columns: &[String]) -> Result<usize> {
     Ok(copy::places(&*work.relation(table)?, columns)?.len())
+}
+
+/// Writes the arrays of a statement out, unless it is about the catalogs, which know arrays.
+fn arrays(statement: &mut Statement) -> std::result::Result<Option<ArrayParameters>, SqlError> {
+    let wholly = |statement: &Statement| match statement {
+        Statement::Query(query) => pgcatalog::concern(query) == Concern::Wholly,
+        _ => false,
+    };
+    if !wholly(statement) {
+        return ArrayParameters::take(statement);
+    }
+    // Arrays alone may be what made it theirs.
+    let mut written = statement.clone();
+    match ArrayParameters::take(&mut written) {
+        Ok(arrays) if !wholly(&written) => {
+            *statement = written;
+            Ok(arrays)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What belongs to the parameters that are no arrays.
+fn rest<T: Clone>(arrays: &ArrayParameters, all: &[T]) -> Vec<T> {
+    let kept = all.iter().enumerate().filter(|(index, _)| !arrays.indices().contains(index));
+    kept.map(|(_, value)| value.clone()).collect()
 }
 
 fn owned(params: &[Value]) -> Vec<(Datum, Type)> {

@@ -74,6 +74,7 @@ pub use outcome::{Column, CopyLayout, Description, Outcome, PG_TYPE, QueryResult
 pub use pgcatalog::{Session as SessionFacts, Setting, array_elements, element_type};
 pub use scram::Verifier;
 pub use session::{CancelHandle, Session, Statement, Transaction};
+pub use sql::arrays::format as array_text;
 pub use sql::{Position, Split, SqlError, SqlState, split};
 pub use storage::{Fs, Sync};
 pub use subscribe::{Delta, Start, Subscription};

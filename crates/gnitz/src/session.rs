@@ -195,6 +195,12 @@ impl Statement {
         self.prepared.describe(&self.core, given)
     }
 
+    /// Which parameters, counted from 0, take arrays: in `x = ANY ($1)`, `unnest($1)` in FROM. Their value is an array's
+    /// text (`{1,2}`), and [`Statement::describe`] gives and takes the type of the elements.
+    pub fn array_parameters(&self) -> &[usize] {
+        self.prepared.array_parameters()
+    }
+
     /// What it does.
     pub fn kind(&self) -> StatementKind {
         self.prepared.kind()

@@ -2,8 +2,9 @@
 //!
 //! Terms `key column = constant` for the first columns of the key become a prefix, which is sought; what is left
 //! of the condition is compiled and run over the rows under the prefix. With the whole key given that is one
-//! search; with none it is a scan. The terms that became the prefix hold for exactly the rows found, so they are
-//! not evaluated again.
+//! search; with none it is a scan. One column of the prefix may be of several constants, `key column IN (…)`: then
+//! there is a prefix for each. The terms that became the prefix hold for exactly the rows found, so they are not
+//! evaluated again.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -40,6 +41,18 @@ enum Constant {
     Nothing,
     /// A parameter, and the key column's type.
     Parameter(usize, Type),
+    /// Any of these.
+    Any(Vec<Constant>),
+}
+
+impl Constant {
+    fn note(&self, params: &mut Params) {
+        match self {
+            Constant::Parameter(index, ty) => params.note_key(*index, *ty),
+            Constant::Any(constants) => constants.iter().for_each(|constant| constant.note(params)),
+            Constant::Value(_) | Constant::Nothing => {}
+        }
+    }
 }
 
 /// A row of a run, with its net weight over all runs.
@@ -53,9 +66,15 @@ pub struct Hit<'a> {
     pub weight: i64,
 }
 
-/// The runs that may hold the rows, and what their keys start with there.
+/// Where the rows may be.
 #[derive(Debug, Default)]
 pub struct Found {
+    places: Vec<Place>,
+}
+
+/// The runs that may hold rows, and what their keys start with there.
+#[derive(Debug)]
+struct Place {
     prefix: Vec<u8>,
     runs: Vec<Batch>,
 }
@@ -76,14 +95,15 @@ impl Access {
         let mut prefix = Vec::new();
         for &column in &table.schema.key {
             let ty = table.columns[column as usize].ty.ty;
-            let found = terms.iter().enumerate().find_map(|(at, term)| {
-                constant(term, column as usize, ty, scope).map(|constant| (at, constant))
-            });
-            let Some((at, constant)) = found else { break };
+            let single = prefix.iter().all(|constant| !matches!(constant, Constant::Any(_)));
+            let one = |term: &&Expr| constant(term, column as usize, ty, scope);
+            let several = |term: &&Expr| constants(term, column as usize, ty, scope).filter(|_| single);
+            let find = |f: &dyn Fn(&&Expr) -> Option<Constant>| {
+                terms.iter().enumerate().find_map(|(at, term)| f(term).map(|constant| (at, constant)))
+            };
+            let Some((at, constant)) = find(&one).or_else(|| find(&several)) else { break };
             terms.remove(at);
-            if let Constant::Parameter(index, ty) = &constant {
-                params.note_key(*index, *ty);
-            }
+            constant.note(params);
             prefix.push(constant);
         }
         let rest = match conjunction(terms) {
@@ -93,9 +113,9 @@ impl Access {
         Ok(Access { prefix, rest })
     }
 
-    /// How many of the key's columns are given.
+    /// How many of the key's columns are given, with one value each.
     pub(crate) fn width(&self) -> usize {
-        self.prefix.len()
+        self.prefix.iter().filter(|constant| !matches!(constant, Constant::Any(_))).count()
     }
 
     /// Where to look for the rows.
@@ -106,30 +126,33 @@ impl Access {
         id: CollectionId,
         given: &Given<'_>,
     ) -> Result<Found, SqlError> {
-        let Some(prefix) = self.prefix(layout, given)? else { return Ok(Found::default()) };
-        let runs = if prefix.is_empty() { scan.runs(id) } else { scan.runs_with_prefix(id, &prefix) };
-        Ok(Found { prefix, runs })
+        let place = |prefix: Vec<u8>| {
+            let runs = if prefix.is_empty() { scan.runs(id) } else { scan.runs_with_prefix(id, &prefix) };
+            Place { prefix, runs }
+        };
+        Ok(Found { places: self.prefixes(layout, given)?.into_iter().map(place).collect() })
     }
 
-    /// The encoded prefix of the keys; `None` where no row can have it.
-    fn prefix(&self, layout: &Layout, given: &Given<'_>) -> Result<Option<Vec<u8>>, SqlError> {
-        let mut values = Vec::with_capacity(self.prefix.len());
-        for constant in &self.prefix {
-            match constant {
-                Constant::Value(value) => values.push(Cow::Borrowed(value)),
-                Constant::Nothing => return Ok(None),
-                Constant::Parameter(index, ty) => {
-                    let Some(&(value, from)) = given.raw.get(*index) else { return Ok(None) };
-                    match key_value(value, from, *ty)? {
-                        Some(value) => values.push(value),
-                        None => return Ok(None),
-                    }
-                }
+    /// The encoded prefixes of the keys, in their order and each once; none where no row can have one.
+    fn prefixes(&self, layout: &Layout, given: &Given<'_>) -> Result<Vec<Vec<u8>>, SqlError> {
+        let choices =
+            self.prefix.iter().map(|constant| constant.values(given)).collect::<Result<Vec<_>, _>>()?;
+        let count = choices.iter().map(Vec::len).product();
+        let mut prefixes = Vec::with_capacity(count);
+        for nth in 0..count {
+            let values: Vec<Cow<'_, Datum>> = choices
+                .iter()
+                .map(|choice| Cow::Borrowed(choice[if choice.len() == 1 { 0 } else { nth }].as_ref()))
+                .collect();
+            let mut prefix = Vec::with_capacity(64);
+            // No row can have a value that the key cannot hold.
+            if layout.encode_prefix(&values, &mut prefix).is_ok() {
+                prefixes.push(prefix);
             }
         }
-        let mut prefix = Vec::with_capacity(64);
-        // No row can have a value that the key cannot hold.
-        Ok(layout.encode_prefix(&values, &mut prefix).is_ok().then_some(prefix))
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        Ok(prefixes)
     }
 
     /// The rows, in the order of their keys. Looks at the cancel flag as it goes.
@@ -140,14 +163,16 @@ impl Access {
         given: &Given<'_>,
         cancel: &AtomicBool,
     ) -> Result<Vec<Hit<'a>>, SqlError> {
-        let mut cursor = TraceCursor::new(&found.runs);
-        cursor.seek_prefix(&found.prefix);
         let mut hits = Vec::new();
-        while let Some((batch, row, weight)) = cursor.next_net()? {
-            if hits.len().is_multiple_of(CANCEL_EVERY) {
-                canceled(cancel)?;
+        for Place { prefix, runs } in &found.places {
+            let mut cursor = TraceCursor::new(runs);
+            cursor.seek_prefix(prefix);
+            while let Some((batch, row, weight)) = cursor.next_net()? {
+                if hits.len().is_multiple_of(CANCEL_EVERY) {
+                    canceled(cancel)?;
+                }
+                hits.push(Hit { batch, row, weight });
             }
-            hits.push(Hit { batch, row, weight });
         }
         match &self.rest {
             Some(rest) if !hits.is_empty() => select(rest, layout, &hits, given, cancel),
@@ -162,7 +187,12 @@ pub fn gives_key(table: &TableDef, scope: &Scope, condition: &Expr) -> bool {
     let ty = table.columns[first as usize].ty.ty;
     let mut terms = Vec::new();
     flatten(condition, &mut terms);
-    terms.iter().any(|term| constant(term, first as usize, ty, scope).is_some())
+    let gives = |term: &&Expr| {
+        constant(term, first as usize, ty, scope)
+            .or_else(|| constants(term, first as usize, ty, scope))
+            .is_some()
+    };
+    terms.iter().any(gives)
 }
 
 /// One column of some rows.
@@ -247,7 +277,20 @@ fn constant(term: &Expr, column: usize, ty: Type, scope: &Scope) -> Option<Const
     } else {
         return None;
     };
-    if let Expr::Value(value) = value.as_ref()
+    constant_value(value, ty)
+}
+
+/// The constants that a term looks for key column `column` among, if it is such a term.
+fn constants(term: &Expr, column: usize, ty: Type, scope: &Scope) -> Option<Constant> {
+    let Expr::InList { expr, list, negated: false } = term else { return None };
+    if scope.column(expr) != Some(column) {
+        return None;
+    }
+    list.iter().map(|item| constant_value(item, ty)).collect::<Option<Vec<_>>>().map(Constant::Any)
+}
+
+fn constant_value(value: &Expr, ty: Type) -> Option<Constant> {
+    if let Expr::Value(value) = value
         && let Ok(Some(index)) = placeholder(&value.value)
     {
         return Some(Constant::Parameter(index, ty));
@@ -256,6 +299,27 @@ fn constant(term: &Expr, column: usize, ty: Type, scope: &Scope) -> Option<Const
     match literal.exactly(ty).ok()? {
         Some(value) => Some(Constant::Value(value)),
         None => Some(Constant::Nothing),
+    }
+}
+
+impl Constant {
+    /// The values of the key column that it stands for.
+    fn values<'v>(&'v self, given: &Given<'v>) -> Result<Vec<Cow<'v, Datum>>, SqlError> {
+        Ok(match self {
+            Constant::Value(value) => vec![Cow::Borrowed(value)],
+            Constant::Nothing => Vec::new(),
+            Constant::Parameter(index, ty) => match given.raw.get(*index) {
+                Some(&(value, from)) => key_value(value, from, *ty)?.into_iter().collect(),
+                None => Vec::new(),
+            },
+            Constant::Any(constants) => {
+                let mut values = Vec::with_capacity(constants.len());
+                for constant in constants {
+                    values.extend(constant.values(given)?);
+                }
+                values
+            }
+        })
     }
 }
 

@@ -76,6 +76,10 @@ pub(crate) fn check(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> 
                 None => return Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
             },
             Expr::Negative(arg) => Checked::call(Operation::Negate, vec![*arg]),
+            // Arrow would make a list of one element of it.
+            Expr::Cast(cast) if is_list(cast.field.data_type()) && is_text(&cast.expr, schema) => {
+                return Err(SqlError::unsupported("a cast of text to an array").into());
+            }
             Expr::Cast(cast) if must_check(&cast.expr, cast.field.data_type(), schema) => {
                 let to = cast.field.data_type().clone();
                 Checked::call(Operation::Cast { to, try_cast: false }, vec![*cast.expr])
@@ -88,6 +92,18 @@ pub(crate) fn check(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> 
         };
         Ok(Transformed::yes(replaced))
     })
+}
+
+fn is_list(ty: &DataType) -> bool {
+    matches!(
+        ty,
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::ListView(_)
+    )
+}
+
+fn is_text(expr: &Expr, schema: &DFSchema) -> bool {
+    use DataType::{LargeUtf8, Utf8, Utf8View};
+    expr.get_type(schema).is_ok_and(|ty| matches!(ty, Utf8 | Utf8View | LargeUtf8))
 }
 
 /// Whether a conversion must be ours: both its types are, and DataFusion might answer otherwise.

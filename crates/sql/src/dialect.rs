@@ -1,16 +1,16 @@
 //! PostgreSQL's longer ways of saying things, put in the words that the planner knows.
 //!
 //! Clients qualify what they write, so that no search path can change its meaning: `pg_catalog.lower(x)`,
-//! `x OPERATOR(pg_catalog.~) 'a'`, `x::pg_catalog.int4`, `x COLLATE pg_catalog."default"`. And they ask
-//! `x = ANY ('{1,2}')` for what is `x IN (1, 2)`.
+//! `x OPERATOR(pg_catalog.~) 'a'`, `x::pg_catalog.int4`, `x COLLATE pg_catalog."default"`. And `AT TIME ZONE` is a
+//! function in other words.
 
 use std::mem;
 use std::ops::ControlFlow;
 
 use crate::grammar::Grammar;
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, ObjectName, Query, Value, VisitMut,
-    VisitorMut,
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Query, TimezoneInfo, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -32,8 +32,7 @@ impl VisitorMut for Translate {
             Expr::Function(function) => unqualified(&mut function.name),
             Expr::Cast { data_type, .. } => plain_type(data_type),
             Expr::Collate { .. } => collation(expr),
-            Expr::AnyOp { compare_op: BinaryOperator::Eq, .. } => any(expr, false),
-            Expr::AllOp { compare_op: BinaryOperator::NotEq, .. } => any(expr, true),
+            Expr::AtTimeZone { .. } => at_time_zone(expr),
             _ => {}
         }
         ControlFlow::Continue(())
@@ -72,7 +71,7 @@ fn unqualified(name: &mut ObjectName) {
 }
 
 /// `pg_catalog.int4` to `INT4`, and the catalogs' own text types to `TEXT`.
-fn plain_type(data_type: &mut DataType) {
+pub(crate) fn plain_type(data_type: &mut DataType) {
     let text = data_type.to_string().to_lowercase();
     let bare = text.strip_prefix("pg_catalog.").unwrap_or(&text);
     let plain = match bare {
@@ -94,55 +93,34 @@ fn collation(expr: &mut Expr) {
     }
 }
 
-/// `x = ANY (array of constants)` to `x IN (…)`, and `x <> ALL (…)` to `x NOT IN (…)`.
-fn any(expr: &mut Expr, negated: bool) {
-    let (Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. }) = expr else { return };
-    let Some(list) = elements(right) else { return };
-    let operand = mem::replace(left, Box::new(Expr::value(Value::Null)));
-    *expr = match list.is_empty() {
-        true => Expr::value(Value::Boolean(negated)),
-        false => Expr::InList { expr: operand, list, negated },
-    };
+/// `x AT TIME ZONE z` to `timezone(z, x)`, which is what it is in PostgreSQL; a quoted moment is a TIMESTAMPTZ.
+fn at_time_zone(expr: &mut Expr) {
+    let Expr::AtTimeZone { timestamp, time_zone } = expr else { return };
+    let take = |part: &mut Expr| mem::replace(part, Expr::value(Value::Null));
+    let (mut moment, zone) = (take(timestamp), take(time_zone));
+    if matches!(&moment, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_))) {
+        let (kind, expr) = (CastKind::Cast, Box::new(moment));
+        let data_type = DataType::Timestamp(None, TimezoneInfo::Tz);
+        moment = Expr::Cast { kind, expr, data_type, array: false, format: None };
+    }
+    *expr = call("timezone", [zone, moment]);
 }
 
-/// The elements of an array that is written out: `ARRAY[…]`, `'{…}'`, or either with a cast.
-fn elements(array: &Expr) -> Option<Vec<Expr>> {
-    match array {
-        Expr::Nested(inner) => elements(inner),
-        Expr::Array(array) => Some(array.elem.clone()),
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => literal(text),
-            _ => None,
-        },
-        Expr::Cast { expr, data_type: DataType::Array(of), .. } => {
-            let (ArrayElemTypeDef::SquareBracket(of, _)
-            | ArrayElemTypeDef::AngleBracket(of)
-            | ArrayElemTypeDef::Parenthesis(of)) = of
-            else {
-                return None;
-            };
-            let cast = |item| {
-                let mut data_type = of.as_ref().clone();
-                plain_type(&mut data_type);
-                let (kind, expr) = (CastKind::Cast, Box::new(item));
-                Expr::Cast { kind, expr, data_type, array: false, format: None }
-            };
-            Some(elements(expr)?.into_iter().map(cast).collect())
-        }
-        _ => None,
-    }
-}
-
-/// The elements of `{a,b}`; an array with quotes or arrays in it stays for the planner to refuse.
-fn literal(text: &str) -> Option<Vec<Expr>> {
-    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    if inner.contains(['"', '{', '\\']) {
-        return None;
-    }
-    let items = inner.split(',').map(str::trim).filter(|item| !item.is_empty());
-    let value = |item: &str| match item.eq_ignore_ascii_case("null") {
-        true => Value::Null,
-        false => Value::SingleQuotedString(item.to_string()),
-    };
-    Some(items.map(|item| Expr::value(value(item))).collect())
+/// A call of a function.
+fn call(name: &str, args: impl IntoIterator<Item = Expr>) -> Expr {
+    let unnamed = |arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.into_iter().map(unnamed).collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }

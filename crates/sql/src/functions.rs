@@ -16,6 +16,7 @@ use expr::{Argument, ErrorKind, EvalError, ExprError, Functions, ScalarFunction}
 use zset::{ColumnType, Type, Vector};
 
 use crate::error::SqlError;
+use crate::moment;
 use crate::types::{to_array, to_arrow, to_scalar, to_vector};
 
 /// All scalar functions, by name and alias.
@@ -38,6 +39,9 @@ impl Library {
                 by_name.insert(alias.clone(), Arc::clone(&function));
             }
             by_name.insert(function.name().to_string(), function);
+        }
+        for (name, function) in moment::functions() {
+            by_name.insert(name.to_string(), Arc::clone(function));
         }
         Library { by_name }
     }

@@ -23,6 +23,7 @@ use crate::error::SqlError;
 use crate::evaluate::Evaluator;
 use crate::expr::{Scope, translate};
 use crate::functions::Library;
+use crate::moment;
 use crate::rules::rewrite_expressions;
 use crate::types::from_arrow_or_refuse;
 
@@ -55,7 +56,9 @@ fn fuse_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 /// Whether a node of an expression must be evaluated by us.
 fn is_ours(expr: &Expr) -> bool {
     match expr {
-        Expr::ScalarFunction(call) => Checked::of(&call.func).is_some() || expr::is_builtin(call.name()),
+        Expr::ScalarFunction(call) => {
+            Checked::of(&call.func).is_some() || expr::is_builtin(call.name()) || moment::is_ours(&call.func)
+        }
         _ => false,
     }
 }

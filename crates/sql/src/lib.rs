@@ -6,6 +6,7 @@
 
 mod access;
 mod adhoc;
+pub mod arrays;
 mod assign;
 pub mod catalog;
 mod checked;
@@ -26,6 +27,7 @@ mod fuse;
 mod grammar;
 pub mod input;
 pub mod literal;
+mod moment;
 pub mod names;
 pub mod number;
 mod optional;
@@ -48,8 +50,10 @@ mod table;
 pub mod types;
 mod view;
 mod watch;
+mod zone;
 
 pub use adhoc::Rows;
+pub use arrays::ArrayParameters;
 pub use catalog::{Catalog, ColumnDef, Scan, Snapshot, TableDef, TableKind};
 pub use datafusion::sql::sqlparser;
 pub use ddl::{TableDraft, create_table};

@@ -115,6 +115,7 @@ pub(crate) fn name_of(expr: &Expr) -> String {
         Expr::Trim { .. } => "btrim".to_string(),
         Expr::Position { .. } => "position".to_string(),
         Expr::Overlay { .. } => "overlay".to_string(),
+        Expr::AtTimeZone { .. } => "timezone".to_string(),
         Expr::Ceil { .. } => "ceil".to_string(),
         Expr::Floor { .. } => "floor".to_string(),
         Expr::Exists { .. } => "exists".to_string(),

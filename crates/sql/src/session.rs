@@ -31,7 +31,7 @@ use crate::rules::CheckedArithmetic;
 use crate::settle::{Modulo, SettleTypes, TimeArithmetic};
 use crate::table::Relation;
 use crate::types::to_arrow;
-use crate::{dialect, expansion, extremes, sqltype, sums};
+use crate::{arrays, dialect, expansion, extremes, moment, sqltype, sums};
 
 /// Rules that do a view harm. Turning a key join into a semi join costs state; limits have no place in a view;
 /// common subexpressions are shared when expressions are compiled; the leaf rules only shuffle projections;
@@ -119,6 +119,7 @@ impl Session {
     ) -> Result<LogicalPlan, SqlError> {
         expansion::check(query)?;
         let mut query = query.clone();
+        arrays::expand_query(&mut query)?;
         dialect::translate(&mut query);
         repair(&mut query);
         tell_apart(&mut query.body);
@@ -249,6 +250,7 @@ impl ContextProvider for Names<'_> {
         let name = POSTGRES_NAMES.iter().find(|(theirs, _)| *theirs == name).map_or(name, |(_, ours)| ours);
         match name {
             "mod" => Some(Arc::new(ScalarUDF::from(Modulo::new()))),
+            _ if moment::find(name).is_some() => moment::find(name).cloned(),
             _ => self.state.scalar_functions().get(name).cloned(),
         }
     }

@@ -1,14 +1,16 @@
 //! The table of functions over dates, times and intervals.
 
-use zset::Type::{self, Date, Decimal, Int64, Text, Time, Timestamp, TimestampTz};
+use zset::Datum;
+use zset::Type::{self, Date, Decimal, Float64, Int64, Text, Time, Timestamp, TimestampTz};
 
-use super::{Entry, Form, Prepared, Signature, is_float, is_integer};
-use crate::calendar::{Civil, DAY, checked_date};
+use super::{Entry, Form, Prepared, Signature, is_float, is_integer, is_number};
+use crate::calendar::{Civil, DAY, checked_date, checked_timestamp, overflow};
 use crate::datetime::{self, Field};
 use crate::decimal;
 use crate::error::{ErrorKind, Failure};
 use crate::frame::{Kernel, Pooled, kernel};
 use crate::operand::Texts;
+use crate::to_char::Picture;
 
 pub(super) const TABLE: &[Entry] = &[
     ("date_part", Form::Kernel(date_part)),
@@ -17,6 +19,8 @@ pub(super) const TABLE: &[Entry] = &[
     ("date_trunc", Form::Kernel(date_trunc)),
     ("datetrunc", Form::Kernel(date_trunc)),
     ("make_date", Form::Kernel(make_date)),
+    ("to_char", Form::Kernel(to_char)),
+    ("to_timestamp", Form::Kernel(to_timestamp)),
 ];
 
 /// The field named by the first argument: known beforehand, or read for each row.
@@ -161,4 +165,72 @@ fn make_date(signature: &Signature<'_>) -> Option<Prepared> {
         })
     });
     Prepared::strict([Int64, Int64, Int64], kernel)
+}
+
+/// `to_char(moment, picture)`. A date is the beginning of its day in the session's zone, and an empty picture has
+/// no value, both as in PostgreSQL.
+fn to_char(signature: &Signature<'_>) -> Option<Prepared> {
+    let &[from, Text] = signature.args else { return None };
+    let from = match from {
+        Date | Timestamp | TimestampTz => from,
+        // An untyped NULL.
+        Text if signature.constants.first().copied().flatten() == Some(&Datum::Null) => TimestampTz,
+        _ => return None,
+    };
+    if signature.result != Text {
+        return None;
+    }
+    let known = match signature.constants.get(1).copied().flatten() {
+        Some(Datum::Text(picture)) => Some(Picture::read(picture)),
+        _ => None,
+    };
+    let zoned = from != Timestamp;
+    let kernel = kernel(move |frame| {
+        let (values, pictures) = (frame.ints(0), frame.texts(1));
+        let mut result = frame.each_text(|row, out| {
+            let micros = datetime::to_timestamp(from, values.get(row))?;
+            match &known {
+                Some(picture) => picture.write(micros, zoned, out),
+                None => Picture::read(pictures.text(row)).write(micros, zoned, out),
+            }
+            Ok(())
+        })?;
+        let count = frame.rows.count;
+        if (0..count).any(|row| pictures.text(row).is_empty()) {
+            let mut valid = result.valid.take().unwrap_or_else(|| frame.pool.filled(true, count));
+            valid.iter_mut().enumerate().for_each(|(row, valid)| *valid &= !pictures.text(row).is_empty());
+            result.valid = Some(valid);
+        }
+        Ok(result)
+    });
+    Prepared::strict([from, Text], kernel)
+}
+
+/// `to_timestamp(seconds since 1970)`.
+fn to_timestamp(signature: &Signature<'_>) -> Option<Prepared> {
+    let &[from] = signature.args else { return None };
+    let null = from == Text && signature.constants.first().copied().flatten() == Some(&Datum::Null);
+    if !(null || is_number(from)) || signature.result != TimestampTz {
+        return None;
+    }
+    let kernel = kernel(|frame| {
+        let seconds = frame.floats(0);
+        frame.each(|row| moment_of(seconds.get(row)))
+    });
+    Prepared::strict([Float64], kernel)
+}
+
+/// Seconds from 1970 to 2000, which is where PostgreSQL counts from: there it rounds to microseconds.
+const TO_2000: f64 = 946_684_800.0;
+
+fn moment_of(seconds: f64) -> Result<i64, Failure> {
+    if seconds.is_nan() {
+        return Err(Failure::new(ErrorKind::DatetimeOverflow, "timestamp cannot be NaN"));
+    }
+    let micros = ((seconds - TO_2000) * 1e6).round_ties_even();
+    if micros.is_finite() && micros.abs() < 9.2e18 {
+        let micros = (micros as i64).checked_add(TO_2000 as i64 * 1_000_000);
+        return micros.ok_or_else(|| overflow("timestamp")).and_then(checked_timestamp);
+    }
+    Err(Failure::new(ErrorKind::DatetimeOverflow, format!("timestamp out of range: \"{seconds}\"")))
 }

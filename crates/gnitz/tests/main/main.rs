@@ -1,11 +1,13 @@
 //! The engine from the outside: SQL through sessions, and what must hold whoever else is at work.
 
+mod arrays;
 mod bounds;
 mod bulk;
 mod catalogs;
 mod concurrent;
 mod definitions;
 mod errors;
+mod moments;
 mod recovery;
 mod roles;
 mod sql;

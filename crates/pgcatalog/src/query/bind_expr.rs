@@ -149,7 +149,12 @@ impl Binder<'_> {
             }
             E::Ceil { expr, .. } => self.call("ceil", vec![one(expr)?]),
             E::Floor { expr, .. } => self.call("floor", vec![one(expr)?]),
-            E::AtTimeZone { timestamp, .. } => one(timestamp),
+            E::AtTimeZone { timestamp, time_zone } if is_utc(time_zone) => {
+                let moment = one(timestamp)?;
+                let zoned = moment.ty == oid::TIMESTAMP;
+                let ty = if zoned { oid::TIMESTAMPTZ } else { oid::TIMESTAMP };
+                Ok(Typed { ty, ..moment })
+            }
             E::Extract { field, expr, .. } if field.to_string().eq_ignore_ascii_case("epoch") => {
                 let moment = self.coerce(one(expr)?, oid::TIMESTAMPTZ)?;
                 let million = Expr::Const(Value::Float(1_000_000.0));
@@ -440,4 +445,11 @@ pub(super) fn type_name(data_type: &ast::DataType) -> String {
     let text = data_type.to_string().to_lowercase();
     let bare = text.rsplit('.').next().unwrap_or(&text);
     types::by_name(bare).and_then(types::info).map_or_else(|| bare.to_string(), |info| info.name.to_string())
+}
+
+/// Whether a time zone is written out and is the one that sessions have.
+fn is_utc(zone: &ast::Expr) -> bool {
+    let ast::Expr::Value(value) = zone else { return false };
+    matches!(&value.value, ast::Value::SingleQuotedString(name)
+        if matches!(name.to_ascii_uppercase().as_str(), "UTC" | "GMT" | "UCT" | "Z" | "ZULU"))
 }

@@ -231,7 +231,10 @@ fn special_function(name: &ast::ObjectName) -> bool {
     let parts = parse_name(&name.to_string());
     let own = parts.last().map(String::as_str).unwrap_or_default();
     // The time is the database's business, here as everywhere.
-    let time = matches!(own, "now" | "current_timestamp" | "random");
+    let time = matches!(
+        own,
+        "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp" | "random"
+    );
     (is_about_catalogs(own) && !time) || parts.len() > 1
 }
 

@@ -31,6 +31,7 @@ impl Client {
         let prepared = Arc::new(Prepared {
             statement,
             parameters: Vec::new(),
+            elements: Vec::new(),
             oids: Vec::new(),
             columns: Some(answer.columns.to_vec()),
         });

@@ -145,7 +145,11 @@ impl Client {
         }
         let mut values: Vec<Value> = Vec::with_capacity(given);
         for (index, bytes) in bind.values.iter().enumerate() {
-            let read = value::read(bytes, bind.formats.get(index), prepared.parameters[index]);
+            let format = bind.formats.get(index);
+            let read = match prepared.elements.get(index).copied().flatten() {
+                Some(element) => value::read_array(bytes, format, element),
+                None => value::read(bytes, format, prepared.parameters[index]),
+            };
             values.push(read.map_err(|error| {
                 let mut report = Report::of(&error, "");
                 report.detail = Some(format!("It is the value of parameter ${}.", index + 1));

@@ -76,8 +76,10 @@ fn is_blank(text: &str) -> bool {
 pub(crate) struct Prepared {
     /// The statement.
     pub(crate) statement: Arc<Statement>,
-    /// The types of its parameters.
+    /// The types of its parameters. Arrays are text.
     pub(crate) parameters: Vec<Type>,
+    /// The types of the elements of those that are arrays.
+    pub(crate) elements: Vec<Option<Type>>,
     /// The same as clients know them.
     pub(crate) oids: Vec<u32>,
     /// The columns of its answer.
@@ -94,25 +96,43 @@ impl Prepared {
     ) -> Result<Prepared, Report> {
         let Body::Engine(engine) = &statement.body else {
             let none = Vec::new();
-            return Ok(Prepared { statement, parameters: none, oids: Vec::new(), columns: None });
+            return Ok(Prepared {
+                statement,
+                parameters: none,
+                elements: Vec::new(),
+                oids: Vec::new(),
+                columns: None,
+            });
         };
-        let known = |given: &Given| match given {
-            Given::Known(ty) => Some(*ty),
+        let arrays = engine.array_parameters();
+        let known = |(index, given): (usize, &Given)| match given {
+            Given::Array(element) if arrays.contains(&index) => Some(*element),
+            Given::Array(_) => Some(Type::Text),
+            // What is said to be no array must be one as text.
+            Given::Known(ty) => Some(*ty).filter(|_| !arrays.contains(&index)),
             Given::Unknown | Given::Numeric | Given::Foreign => None,
         };
-        let known: Vec<Option<Type>> = given.iter().map(known).collect();
+        let known: Vec<Option<Type>> = given.iter().enumerate().map(known).collect();
         let described = engine.describe(&known).map_err(|error| Report::of(&error, &statement.text))?;
         let mut parameters = described.parameters;
-        for (index, given) in given.iter().enumerate() {
-            // A number is read as the number that it is.
-            if *given == Given::Numeric {
-                parameters[index] = Type::Decimal { precision: 38, scale: 0 };
-            }
-        }
+        let mut elements = vec![None; parameters.len()];
         let declared = declared.iter().map(|&oid| Some(oid).filter(|&oid| oid::given(oid) != Given::Unknown));
-        let oids = parameters.iter().zip(declared.chain(std::iter::repeat(None)));
-        let oids = oids.map(|(&ty, declared)| declared.unwrap_or_else(|| oid::of(ty))).collect();
-        Ok(Prepared { parameters, oids, columns: described.columns, statement })
+        let mut declared = declared.chain(std::iter::repeat(None));
+        let mut oids = Vec::with_capacity(parameters.len());
+        for (index, (ty, element)) in parameters.iter_mut().zip(&mut elements).enumerate() {
+            match (given.get(index), arrays.contains(&index)) {
+                (Some(Given::Array(of)), _) => *element = Some(*of),
+                (Some(Given::Known(_) | Given::Numeric), true) => *ty = Type::Text,
+                (_, true) => *element = Some(*ty),
+                // A number is read as the number that it is.
+                (Some(Given::Numeric), false) => *ty = oid::ANY_NUMERIC,
+                _ => {}
+            }
+            let own = element.map_or_else(|| oid::of(*ty), oid::of_array);
+            *ty = if element.is_some() { Type::Text } else { *ty };
+            oids.push(declared.next().flatten().unwrap_or(own));
+        }
+        Ok(Prepared { parameters, elements, oids, columns: described.columns, statement })
     }
 }
 

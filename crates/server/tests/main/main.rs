@@ -1,6 +1,7 @@
 //! The server, started in the process on a free port over a database in memory, and driven by a PostgreSQL driver.
 
 mod access;
+mod arrays;
 mod copy;
 mod extended;
 mod feeds;

@@ -71,12 +71,53 @@ pub(crate) enum Given {
     Known(Type),
     /// A number with a point, of any precision.
     Numeric,
+    /// An array of this type; numbers with a point have all the digits there are.
+    Array(Type),
     /// A type that does not exist here.
     Foreign,
 }
 
+/// Arrays by their numbers, each with its elements'; of two of one type the first is ours.
+const ARRAYS: [(u32, u32); 19] = [
+    (1000, 16),
+    (1001, 17),
+    (1009, 25),
+    (1015, VARCHAR),
+    (1014, 1042),
+    (1002, 18),
+    (1003, 19),
+    (1005, 21),
+    (1007, 23),
+    (1016, 20),
+    (1028, 26),
+    (1021, 700),
+    (1022, 701),
+    (1231, NUMERIC),
+    (1182, 1082),
+    (1183, 1083),
+    (1115, 1114),
+    (1185, 1184),
+    (1187, 1186),
+];
+
+/// The number of the arrays of a type.
+pub(crate) fn of_array(ty: Type) -> u32 {
+    let element = of(ty);
+    ARRAYS.iter().find(|(_, of)| *of == element).map_or(0, |(array, _)| *array)
+}
+
+/// The type of numbers with all the digits there are.
+pub(crate) const ANY_NUMERIC: Type = Type::Decimal { precision: 38, scale: 0 };
+
 /// The type of a number.
 pub(crate) fn given(oid: u32) -> Given {
+    if let Some((_, element)) = ARRAYS.iter().find(|(array, _)| *array == oid) {
+        return match given(*element) {
+            Given::Known(ty) => Given::Array(ty),
+            Given::Numeric => Given::Array(ANY_NUMERIC),
+            other => other,
+        };
+    }
     Given::Known(match oid {
         0 | 705 => return Given::Unknown,
         NUMERIC => return Given::Numeric,
@@ -102,6 +143,13 @@ pub(crate) fn given(oid: u32) -> Given {
 /// A type by the name it has in SQL, for `PREPARE`.
 pub(crate) fn by_name(name: &str) -> Option<Given> {
     let lower = name.to_ascii_lowercase();
+    if let Some(element) = lower.trim_end().strip_suffix("[]") {
+        return match by_name(element)? {
+            Given::Known(ty) => Some(Given::Array(ty)),
+            Given::Numeric => Some(Given::Array(ANY_NUMERIC)),
+            _ => None,
+        };
+    }
     let given = match lower.as_str() {
         "unknown" => Given::Unknown,
         "numeric" | "decimal" => Given::Numeric,
@@ -135,5 +183,13 @@ mod tests {
         assert_eq!(of_column(&short), TypeInfo { oid: VARCHAR, size: -1, modifier: 14 });
         assert_eq!(by_name("VARCHAR(3)"), Some(Given::Known(Type::Text)));
         assert_eq!(by_name("nonsense"), None);
+        assert_eq!(
+            (by_name("int[]"), given(1007)),
+            (Some(Given::Array(Type::Int32)), Given::Array(Type::Int32))
+        );
+        assert_eq!(
+            (of_array(Type::Text), of_array(ANY_NUMERIC), given(1014)),
+            (1009, 1231, Given::Array(Type::Text))
+        );
     }
 }
