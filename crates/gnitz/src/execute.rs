@@ -245,7 +245,7 @@ impl Prepared {
         let snapshot = self.snapshot(core, work)?;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
         let planner = &core.engine().planner;
-        let facts = || facts::SnapshotFacts::new(&snapshot, planner, core.facts(), core.cancel());
+        let facts = || facts::SnapshotFacts::new(&snapshot, core);
         let plan = self.query_plan(core, &snapshot, query)?;
         match &plan.kind {
             PlanKind::Point(point) => {
@@ -318,7 +318,7 @@ impl Prepared {
         let planner = &core.engine().planner;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(snapshot);
         let given = lock(&self.given).clone();
-        let facts = || facts::SnapshotFacts::new(snapshot, planner, core.facts(), core.cancel());
+        let facts = || facts::SnapshotFacts::new(snapshot, core);
         let make = |query: &Query| {
             if let Some(point) = PointQuery::recognise(planner, as_dyn.as_ref(), query) {
                 return Ok(PlanKind::Point(Box::new(point)));

@@ -13,10 +13,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 
 use crate::logging;
+use crate::pg::cancel::Who;
 use crate::pg::error::Report;
 use crate::pg::frame::{Body, MAX_STARTUP, Malformed, Message};
 use crate::pg::io::Io;
 use crate::pg::listen::Shared;
+use crate::pg::peers::Asking;
 use crate::pg::scram::{self, Exchange, Refusal};
 use crate::pg::session::{Client, Slot};
 use crate::pg::settings::Settings;
@@ -78,17 +80,24 @@ async fn begin(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> io:
     };
     let secret = i32::from_be_bytes(scram::random()?);
     let limit = shared.options.max_connections;
-    let Some(backend) = shared.backends.add(session.cancel_handle(), secret, limit) else {
+    let address = (peer.ip().to_string(), peer.port());
+    let who = Who {
+        user: session.facts().user.clone(),
+        database: startup.parameters.get("database").unwrap_or(&session.facts().user).clone(),
+        client: address.clone(),
+    };
+    let database = who.database.clone();
+    let Some(backend) = shared.backends.add(who, session.cancel_handle(), secret, limit) else {
         let report = Report::fatal("53300", "sorry, too many clients already")
             .with_hint(format!("the server takes {limit} connections"));
         return refuse(&mut io, &report).await;
     };
+    session.set_peers(Arc::new(Asking { shared: Arc::clone(shared), own: Arc::clone(&backend) }));
     let slot = Slot::new(backend, Arc::clone(shared));
-    let address = |address: SocketAddr| (address.ip().to_string(), address.port());
     session.set_facts(gnitz::SessionFacts {
-        database: startup.parameters.get("database").unwrap_or(&session.facts().user).clone(),
+        database,
         pid: slot.pid,
-        client: Some(address(peer)),
+        client: Some(address),
         ..gnitz::SessionFacts::clone(&session.facts())
     });
     let settings = settings(shared, &startup);
