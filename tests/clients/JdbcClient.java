@@ -168,6 +168,7 @@ public class JdbcClient {
         DatabaseMetaData data = connection.getMetaData();
         is(data.getDatabaseProductName(), "PostgreSQL");
         is(data.getDatabaseMajorVersion(), 15);
+        is(List.of(data.getSQLKeywords().split(",")).containsAll(List.of("analyse", "ilike", "returning")), true);
         is(rows(data.getTables(null, "public", NAME + "%", new String[] {"TABLE", "VIEW", "MATERIALIZED VIEW"}), "TABLE_SCHEM", "TABLE_NAME", "TABLE_TYPE"),
             List.of(List.of("public", NAME + "_sums", "MATERIALIZED VIEW"), List.of("public", NAME, "TABLE"), List.of("public", NAME + "_pair", "TABLE")));
         List<List<String>> columns = rows(data.getColumns(null, null, NAME, "%"), "COLUMN_NAME", "TYPE_NAME", "COLUMN_SIZE", "DECIMAL_DIGITS", "IS_NULLABLE", "COLUMN_DEF");

@@ -58,6 +58,10 @@ with adbc_driver_postgresql.dbapi.connect(uri) as connection, connection.cursor(
     assert schema.names == ["id", "label", "x", "flag", "at"], schema
     catalogs = connection.adbc_get_objects(depth="db_schemas").read_all().to_pylist()
     assert "public" in [schema["db_schema_name"] for catalog in catalogs for schema in catalog["catalog_db_schemas"] or []]
+    found = connection.adbc_get_objects(depth="columns", db_schema_filter="public", table_name_filter=name).read_all().to_pylist()
+    tables = [table for catalog in found for schema in catalog["catalog_db_schemas"] or [] for table in schema["db_schema_tables"] or []]
+    assert [(table["table_name"], [column["column_name"] for column in table["table_columns"]]) for table in tables] == [
+        (name, ["id", "label", "x", "flag", "at"])], tables
     assert connection.adbc_get_info()["vendor_name"] == "PostgreSQL"
 
 # polars, through both.

@@ -40,7 +40,7 @@ shows "public | ${name}_sum | materialized view | gnitz" '\dm'
 shows "Did not find any relations." '\dv'
 shows "public | ${name}_pkey | index | gnitz | $name" '\di'
 shows "pg_catalog | lower | text | text | func" '\df lower'
-shows "public | gnitz" '\dn'
+shows "public | pg_database_owner" '\dn'
 shows "gnitz | gnitz | UTF8" '\l'
 shows "${name}_role" '\du'
 shows "${name}_role=r/gnitz" "\\dp $name"

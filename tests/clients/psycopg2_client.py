@@ -94,7 +94,7 @@ assert (f"{name}",) in query("""SELECT CASE WHEN quote_ident(table_schema) IN (
     FROM generate_series(array_lower(string_to_array(current_setting('search_path'), ','), 1), array_upper(string_to_array(current_setting('search_path'), ','), 1)) AS i,
     string_to_array(current_setting('search_path'), ',') s) THEN 0 ELSE 1 END, 1""")
 columns = query(f"""SELECT quote_ident(column_name) AS "column", data_type AS "type" FROM information_schema.columns WHERE
-  CASE WHEN array_length(string_to_array('{name}', '.'), 1) = 2 THEN quote_ident(table_schema) = (string_to_array('{name}', '.'))[1] AND quote_ident(table_name) = (string_to_array('{name}', '.'))[2]
+  CASE WHEN array_length(parse_ident('{name}'), 1) = 2 THEN quote_ident(table_schema) = (parse_ident('{name}'))[1] AND quote_ident(table_name) = (parse_ident('{name}'))[2]
   ELSE quote_ident(table_name) = '{name}' AND quote_ident(table_schema) IN (
     SELECT CASE WHEN trim(s[i]) = '"$user"' THEN user ELSE trim(s[i]) END
     FROM generate_series(array_lower(string_to_array(current_setting('search_path'), ','), 1), array_upper(string_to_array(current_setting('search_path'), ','), 1)) AS i,

@@ -202,6 +202,7 @@ impl Prepared {
                     .to_string(),
             }),
             Statement::Set { .. } => core.read(|_| Ok(())).map(done),
+            Statement::Lock(tables) => self.lock(core, tables).map(done),
             _ => self.define(core, params),
         }
     }
@@ -216,6 +217,30 @@ impl Prepared {
         };
         let subscription = self.depth.run(|| follow::begin(core, &self.statement, start))?;
         Ok(Some(Feed { subscription, progress: asked.progress, copy: asked.copy }))
+    }
+
+    /// `LOCK TABLE … IN ACCESS SHARE MODE`: the snapshot that the transaction reads is as good as a lock, so all there
+    /// is to do is to refuse what PostgreSQL refuses.
+    fn lock(&self, core: &Core, tables: &[(String, Option<Position>)]) -> Result<()> {
+        if core.status() == Status::Idle {
+            let message = "LOCK TABLE can only be used in transaction blocks";
+            return Err(sql::SqlError::new(sql::SqlState::NoActiveTransaction, message).into());
+        }
+        core.read(|work| {
+            let catalog = &work.base().compiled.catalog;
+            catalog.permit(core.role(), &self.needs)?;
+            for (name, position) in tables {
+                let relation = catalog.get(name).ok_or_else(|| {
+                    let message = format!("relation \"{name}\" does not exist");
+                    sql::SqlError::new(sql::SqlState::UndefinedTable, message).at(*position)
+                })?;
+                if relation.def.kind != TableKind::Table {
+                    let message = format!("cannot lock relation \"{name}\"");
+                    return Err(sql::SqlError::new(sql::SqlState::WrongObjectType, message).into());
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Runs a statement that changes the catalog, or says where the transaction stands.
@@ -261,7 +286,7 @@ impl Prepared {
         let snapshot = self.snapshot(core, work)?;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
         let planner = &core.engine().planner;
-        let facts = || facts::SnapshotFacts::new(&snapshot, planner, core.facts(), core.cancel());
+        let facts = || facts::SnapshotFacts::new(&snapshot, core);
         let plan = self.query_plan(core, &snapshot, query)?;
         match &plan.kind {
             PlanKind::Point(point) => {
@@ -334,7 +359,7 @@ impl Prepared {
         let planner = &core.engine().planner;
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(snapshot);
         let given = lock(&self.given).clone();
-        let facts = || facts::SnapshotFacts::new(snapshot, planner, core.facts(), core.cancel());
+        let facts = || facts::SnapshotFacts::new(snapshot, core);
         let make = |query: &Query| {
             if let Some(point) = PointQuery::recognise(planner, as_dyn.as_ref(), query) {
                 return Ok(PlanKind::Point(Box::new(point)));

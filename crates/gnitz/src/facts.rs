@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use arrow::datatypes::{Field, Schema};
-use pgcatalog::{Answer, Facts, Relation, RelationKind, Session};
+use pgcatalog::{Activity, Answer, Asked, Facts, PreparedStatement, Relation, RelationKind, Session};
 use sql::sqlparser::ast::Query;
 use sql::statement::{Privileges, Statement, parse_one};
 use sql::{Planner, TableKind, names, types};
@@ -13,7 +13,9 @@ use zset::{CollectionId, Type, Vector};
 use crate::clock;
 use crate::error::Result;
 use crate::mode::Core;
+use crate::notice::Notice;
 use crate::outcome::{PG_TYPE, QueryResult};
+use crate::peers::{Peers, SettingChange};
 use crate::relation;
 use crate::role::{FIRST, Object, Role};
 use crate::snapshot::Snapshot;
@@ -25,53 +27,50 @@ static STARTED: LazyLock<i64> = LazyLock::new(clock::now_micros);
 /// A table larger than this is not read beside the catalogs: their queries keep all rows in memory.
 const MOST_ROWS: i64 = 100_000;
 
+/// What an owner may do by PostgreSQL's letters, those included that exist only there: who copies the rights to it is
+/// to take nothing from the owner.
+const OWNERS_RIGHTS: &str = "arwdDxt";
+
 /// The facts for one statement.
 pub(crate) struct SnapshotFacts {
     snapshot: Arc<Snapshot>,
     planner: Arc<Planner>,
     session: Arc<Session>,
     cancel: Arc<AtomicBool>,
+    peers: Option<Arc<dyn Peers>>,
     now: i64,
     /// Settings that the statement has changed.
-    changes: Mutex<Vec<(String, String)>>,
+    changes: Mutex<Vec<SettingChange>>,
+    /// What the client is to be warned of.
+    warnings: Mutex<Vec<Notice>>,
 }
 
 impl SnapshotFacts {
-    pub(crate) fn new(
-        snapshot: &Arc<Snapshot>,
-        planner: &Arc<Planner>,
-        session: Arc<Session>,
-        cancel: &Arc<AtomicBool>,
-    ) -> SnapshotFacts {
+    pub(crate) fn new(snapshot: &Arc<Snapshot>, core: &Core) -> SnapshotFacts {
         LazyLock::force(&STARTED);
-        let (snapshot, planner, cancel) = (Arc::clone(snapshot), Arc::clone(planner), Arc::clone(cancel));
         SnapshotFacts {
-            snapshot,
-            planner,
-            session,
-            cancel,
+            snapshot: Arc::clone(snapshot),
+            planner: Arc::clone(&core.engine().planner),
+            session: core.facts(),
+            cancel: Arc::clone(core.cancel()),
+            peers: core.peers(),
             now: clock::now_micros(),
             changes: Mutex::default(),
+            warnings: Mutex::default(),
         }
     }
 
-    /// The session as the statement leaves it, if it changed a setting.
-    pub(crate) fn changed(&self) -> Option<Session> {
+    /// Hands on what the statement has set and warned of. Settings are the server's to change, where there is one.
+    fn finish(&self, core: &Core) {
+        core.note(std::mem::take(&mut *lock(&self.warnings)));
         let changes = std::mem::take(&mut *lock(&self.changes));
-        if changes.is_empty() {
-            return None;
+        if self.peers.is_some() {
+            core.change_settings(changes);
+        } else if !changes.is_empty() {
+            let mut session = Session::clone(&self.session);
+            changes.iter().for_each(|change| session.set(&change.name, &change.value));
+            core.set_facts(session);
         }
-        let mut session = Session::clone(&self.session);
-        for (name, value) in changes {
-            if name.eq_ignore_ascii_case("search_path") {
-                let schemas = value.split(',').map(|schema| schema.trim().trim_matches('"'));
-                session.search_path = schemas.filter(|s| !s.is_empty()).map(str::to_string).collect();
-                continue;
-            }
-            session.settings.retain(|own| !own.name.eq_ignore_ascii_case(&name));
-            session.settings.push(pgcatalog::Setting { name, value });
-        }
-        Some(session)
     }
 
     fn relation(&self, relation: &relation::Relation) -> Relation {
@@ -181,12 +180,28 @@ impl Facts for SnapshotFacts {
         if list.is_empty() {
             return None;
         }
-        list.insert(0, entry(owner, Privileges::ALL_OF_RELATION.letters()));
+        list.insert(0, entry(owner, OWNERS_RIGHTS.to_string()));
         Some(list)
     }
 
-    fn set(&self, name: &str, value: &str) {
-        lock(&self.changes).push((name.to_string(), value.to_string()));
+    fn set(&self, name: &str, value: &str, local: bool) {
+        lock(&self.changes).push(SettingChange { name: name.to_string(), value: value.to_string(), local });
+    }
+
+    fn sessions(&self) -> Vec<Activity> {
+        self.peers.as_ref().map(|peers| peers.sessions()).unwrap_or_default()
+    }
+
+    fn stop(&self, pid: i32, asked: Asked) -> bool {
+        self.peers.as_ref().is_some_and(|peers| peers.stop(pid, asked))
+    }
+
+    fn prepared(&self) -> Vec<PreparedStatement> {
+        self.peers.as_ref().map(|peers| peers.prepared()).unwrap_or_default()
+    }
+
+    fn warn(&self, message: String) {
+        lock(&self.warnings).push(Notice::warning(message));
     }
 
     fn rows(&self, relation: &Relation) -> Option<Vec<Vec<Option<Arc<str>>>>> {
@@ -211,7 +226,7 @@ pub(crate) fn run(
     params: &[sql::Parameter],
 ) -> Result<QueryResult> {
     let answer = prepared.run(facts, params)?;
-    facts.changed().into_iter().for_each(|session| core.set_facts(session));
+    facts.finish(core);
     result(&answer)
 }
 

@@ -44,6 +44,7 @@ mod maintenance;
 mod mode;
 mod notice;
 mod outcome;
+mod peers;
 mod plan;
 mod queue;
 mod redefine;
@@ -71,7 +72,12 @@ pub use follow::Feed;
 pub use mode::Status;
 pub use notice::{Notice, Severity};
 pub use outcome::{Column, CopyLayout, Description, Outcome, PG_TYPE, QueryResult, StatementKind, Value};
-pub use pgcatalog::{Session as SessionFacts, Setting, array_elements, element_type};
+pub use peers::{Peers, SettingChange};
+pub use pgcatalog::settings;
+pub use pgcatalog::{
+    Activity, Asked, PreparedStatement, Session as SessionFacts, Setting, State, array_elements,
+    element_type, quote_ident, type_named,
+};
 pub use scram::Verifier;
 pub use session::{CancelHandle, Session, Statement, Transaction};
 pub use sql::arrays::format as array_text;

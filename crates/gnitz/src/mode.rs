@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::notice::Notice;
+use crate::peers::{Peers, SettingChange};
 use crate::redefine::Step;
 use crate::sync::lock;
 use crate::transaction::{Done, Work};
@@ -34,6 +35,10 @@ struct Shared {
     savepoints: Mutex<Vec<(String, Work)>>,
     /// Whether transactions only read that do not say it themselves.
     read_only: AtomicBool,
+    /// How other sessions are asked, if a server said so.
+    peers: Mutex<Option<Arc<dyn Peers>>>,
+    /// The settings that queries have changed, for the server to take.
+    changes: Mutex<Vec<SettingChange>>,
 }
 
 /// Where a session stands between two statements.
@@ -71,6 +76,8 @@ impl Core {
             mode: Mutex::new(Mode::Auto),
             savepoints: Mutex::default(),
             read_only: AtomicBool::new(false),
+            peers: Mutex::default(),
+            changes: Mutex::default(),
         };
         Core { shared: Arc::new(shared), role }
     }
@@ -88,6 +95,26 @@ impl Core {
     /// Has the catalogs say something else of the session.
     pub(crate) fn set_facts(&self, facts: pgcatalog::Session) {
         *lock(&self.shared.facts) = Arc::new(facts);
+    }
+
+    /// How other sessions are asked.
+    pub(crate) fn peers(&self) -> Option<Arc<dyn Peers>> {
+        lock(&self.shared.peers).clone()
+    }
+
+    /// Says how other sessions are asked.
+    pub(crate) fn set_peers(&self, peers: Arc<dyn Peers>) {
+        *lock(&self.shared.peers) = Some(peers);
+    }
+
+    /// Keeps what a query has set until the server takes it.
+    pub(crate) fn change_settings(&self, changes: Vec<SettingChange>) {
+        lock(&self.shared.changes).extend(changes);
+    }
+
+    /// What queries have set since the last time.
+    pub(crate) fn take_changes(&self) -> Vec<SettingChange> {
+        std::mem::take(&mut lock(&self.shared.changes))
     }
 
     /// The engine below.

@@ -30,6 +30,11 @@ impl Notice {
         Notice { severity: Severity::Notice, sqlstate: "00000", message }
     }
 
+    /// Something that is probably not what was meant.
+    pub(crate) fn warning(message: String) -> Notice {
+        Notice { severity: Severity::Warning, sqlstate: "01000", message }
+    }
+
     /// A relation is not there, as the statement allows.
     pub(crate) fn missing(name: &str) -> Notice {
         Notice::new(format!("relation \"{name}\" does not exist, skipping"))

@@ -15,6 +15,7 @@ use crate::handle::Handle;
 use crate::mode::{Core, Status};
 use crate::notice::Notice;
 use crate::outcome::{CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
+use crate::peers::{Peers, SettingChange};
 use crate::role::FIRST;
 use crate::subscribe::{Start, Subscription};
 
@@ -132,6 +133,18 @@ impl Session {
     /// rights and takes none.
     pub fn set_facts(&self, facts: pgcatalog::Session) {
         self.core.set_facts(facts);
+    }
+
+    /// Says how the catalogs ask for the other sessions of the program (`pg_stat_activity`, `pg_cancel_backend`), and
+    /// for what the session has prepared. From then on [`Session::take_changes`] is the program's to call.
+    pub fn set_peers(&self, peers: Arc<dyn Peers>) {
+        self.core.set_peers(peers);
+    }
+
+    /// The settings that queries have changed by `set_config` since the last call, if the session has peers: the program
+    /// that keeps the settings says whether they may be so, and what the catalogs say then ([`Session::set_facts`]).
+    pub fn take_changes(&self) -> Vec<SettingChange> {
+        self.core.take_changes()
     }
 
     /// The bulk path into a table.

@@ -42,6 +42,28 @@ dump pg_catalog.pg_opclass opclasses.tsv "opcdefault and opcmethod = 403" "$@"
 dump pg_catalog.pg_opfamily opfamilies.tsv "opfmethod = 403" "$@"
 dump pg_catalog.pg_operator operators.tsv "oprname in ('=', '<>', '<', '<=', '>', '>=', '~~', '!~~', '~', '!~', '||')
     and oprleft in (16,17,18,19,20,21,23,25,26,700,701,1082,1083,1114,1184,1186,1700) and oprleft = oprright" "$@"
+ours="(16,17,18,19,20,21,23,25,26,700,701,1042,1043,1082,1083,1114,1184,1186,1700,2202,2205,2206,4089,4096)"
+casts="castsource in $ours and casttarget in $ours and castsource <> casttarget"
+dump pg_catalog.pg_cast casts.tsv "$casts" "$@"
 dump pg_catalog.pg_proc procs.tsv "oid in (select unnest(array[typinput, typoutput, typreceive, typsend, typmodin,
     typmodout]::oid[]) from pg_type where $types) and prokind = 'f'
+    or oid in (select castfunc from pg_cast where $casts)
     or pronamespace = 11 and proname in ($(sed "s/.*/'&'/" functions.txt | paste -sd, -))" "$@"
+
+# What is said of the functions and other objects above. The words of a description have no tabs.
+numbers() { tail -n +2 "$1" | cut -f 1 | paste -sd, -; }
+described="classoid = 'pg_proc'::regclass and objoid in ($(numbers procs.tsv))
+    or classoid = 'pg_operator'::regclass and objoid in ($(numbers operators.tsv))
+    or classoid = 'pg_type'::regclass and objoid in ($(numbers types.tsv))
+    or classoid = 'pg_am'::regclass and objoid in ($(numbers am.tsv))
+    or classoid = 'pg_collation'::regclass and objoid in ($(numbers collations.tsv))
+    or classoid = 'pg_language'::regclass and objoid in ($(numbers languages.tsv))
+    or classoid = 'pg_namespace'::regclass and objoid in (11, 2200)"
+dump pg_catalog.pg_description descriptions.tsv "$described" "$@"
+
+run "$@" -c "select word, catcode, barelabel, catdesc, baredesc from pg_get_keywords()" > keywords.tsv
+
+# The settings that can be shown or set here, by name in settings.txt.
+run "$@" -c "select name, boot_val, vartype, context, unit, min_val, max_val, array_to_string(enumvals, ','), category,
+    short_desc from pg_settings where name in ($(sed "s/.*/'&'/" settings.txt | paste -sd, -)) order by lower(name)" \
+    > settings.tsv

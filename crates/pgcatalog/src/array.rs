@@ -1,40 +1,75 @@
 //! Arrays as text: `{1,2,NULL,"a b"}`, and vectors (`int2vector`) as `1 2`.
 
-/// The elements of `{…}`, each as text or NULL; `None` if the text is not an array of one dimension.
+use std::iter::Peekable;
+
+/// The elements of `{…}`, each as text or NULL; `None` if the text is not an array of one dimension. Blanks around
+/// elements and quotes say nothing, as in PostgreSQL.
 pub fn parse(text: &str) -> Option<Vec<Option<String>>> {
-    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let inner = text.trim_matches(BLANKS).strip_prefix('{')?.strip_suffix('}')?;
+    let mut chars = inner.trim_matches(BLANKS).chars().peekable();
     let mut items = Vec::new();
-    if inner.trim().is_empty() {
+    if chars.peek().is_none() {
         return Some(items);
     }
-    let mut chars = inner.chars().peekable();
     loop {
-        let (mut item, mut quoted) = (String::new(), false);
-        while let Some(c) = chars.next_if(|c| *c != ',') {
-            match c {
-                '"' => {
-                    quoted = true;
-                    loop {
-                        match chars.next()? {
-                            '"' => break,
-                            '\\' => item.push(chars.next()?),
-                            c => item.push(c),
-                        }
-                    }
+        skip_blanks(&mut chars);
+        items.push(match chars.next_if_eq(&'"') {
+            Some(_) => Some(quoted(&mut chars)?),
+            None => plain(&mut chars)?,
+        });
+        skip_blanks(&mut chars);
+        match chars.next() {
+            None => return Some(items),
+            Some(',') => {}
+            Some(_) => return None,
+        }
+    }
+}
+
+/// What counts as a blank between elements.
+const BLANKS: [char; 6] = [' ', '\t', '\n', '\r', '\u{b}', '\u{c}'];
+
+type Chars<'a> = Peekable<std::str::Chars<'a>>;
+
+fn skip_blanks(chars: &mut Chars<'_>) {
+    while chars.next_if(|c| BLANKS.contains(c)).is_some() {}
+}
+
+/// The rest of an element in quotes, up to the quote that ends it.
+fn quoted(chars: &mut Chars<'_>) -> Option<String> {
+    let mut item = String::new();
+    loop {
+        match chars.next()? {
+            '"' => return Some(item),
+            '\\' => item.push(chars.next()?),
+            c => item.push(c),
+        }
+    }
+}
+
+/// An element without quotes, up to the comma after it; blanks at its end are not of it unless they are escaped. An
+/// element of nothing is none.
+fn plain(chars: &mut Chars<'_>) -> Option<Option<String>> {
+    let (mut item, mut end, mut escaped) = (String::new(), 0, false);
+    while let Some(c) = chars.next_if(|c| *c != ',') {
+        match c {
+            '\\' => {
+                item.push(chars.next()?);
+                (end, escaped) = (item.len(), true);
+            }
+            '{' | '}' | '"' => return None,
+            c => {
+                item.push(c);
+                if !BLANKS.contains(&c) {
+                    end = item.len();
                 }
-                '\\' => item.push(chars.next()?),
-                '{' | '}' => return None,
-                c => item.push(c),
             }
         }
-        items.push(match quoted {
-            true => Some(item),
-            false if item.trim().eq_ignore_ascii_case("null") => None,
-            false => Some(item.trim().to_string()),
-        });
-        if chars.next().is_none() {
-            return Some(items);
-        }
+    }
+    item.truncate(end);
+    match item.is_empty() {
+        true => None,
+        false => Some(Some(item).filter(|item| escaped || !item.eq_ignore_ascii_case("null"))),
     }
 }
 
@@ -79,8 +114,35 @@ mod tests {
             let items = parse(text).expect(text);
             assert_eq!(format(items.into_iter()), text);
         }
-        assert_eq!(parse("{ a , b }"), Some(vec![Some("a".to_string()), Some("b".to_string())]));
-        assert_eq!(parse("{{1}}"), None);
-        assert_eq!(parse("1"), None);
+    }
+
+    #[test]
+    fn blanks_around_elements_are_skipped() {
+        let some = |items: &[&str]| Some(items.iter().map(|item| Some(item.to_string())).collect::<Vec<_>>());
+        assert_eq!(parse("{ a , b }"), some(&["a", "b"]));
+        assert_eq!(parse(" { \"p\", \"f\" ,\n\"t\"\t} "), some(&["p", "f", "t"]));
+        assert_eq!(parse("{ \" a \" , b c }"), some(&[" a ", "b c"]));
+        assert_eq!(parse("{a\\ , \\ b, \\null}"), some(&["a ", " b", "null"]));
+        assert_eq!(parse("{ }"), some(&[]));
+        assert_eq!(parse("{ Null , x}"), Some(vec![None, Some("x".to_string())]));
+    }
+
+    #[test]
+    fn what_is_no_array_is_refused() {
+        for text in [
+            "{{1}}",
+            "1",
+            "{a,}",
+            "{,a}",
+            "{a,,b}",
+            "{,}",
+            "{\"a\"b}",
+            "{a\"b\"}",
+            "{\"a}",
+            "{a\\}",
+            "{\"a\" \"b\"}",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
     }
 }

@@ -73,7 +73,7 @@ impl<'a> Context<'a> {
 
     /// Whether names in a schema are found without it.
     pub(crate) fn sees(&self, schema: &str) -> bool {
-        schema == "pg_catalog" || self.world.facts.session().search_path.iter().any(|seen| seen == schema)
+        self.world.sees(schema)
     }
 
     /// The OID of a relation or index.
@@ -116,6 +116,7 @@ impl<'a> Context<'a> {
         let spelled = name.trim().strip_prefix("pg_catalog.").unwrap_or(name.trim());
         let built_in = match spelled {
             "\"char\"" => Some(oid::CHAR),
+            quoted if quoted.starts_with('"') => types::by_name(&bare),
             _ => types::by_name(spelled).or_else(|| types::by_name(&spelled.to_lowercase())),
         };
         built_in.or_else(|| {
@@ -178,6 +179,10 @@ impl<'a> Context<'a> {
         if text == "-" {
             return Ok(Value::Int(0));
         }
+        if ty == oid::REGPROC && self.functions_named(text) > 1 {
+            let message = format!("more than one function named \"{text}\"");
+            return Err(SqlError::new(SqlState::AmbiguousFunction, message));
+        }
         let found = self.lookup(text, ty);
         found.map(Value::oid).ok_or_else(|| match ty {
             oid::REGCLASS => {
@@ -211,6 +216,12 @@ impl<'a> Context<'a> {
             oid::REGCOLLATION => self.oid_of_name("pg_collation", name),
             _ => None,
         }
+    }
+
+    fn functions_named(&self, text: &str) -> usize {
+        let parts = parse_name(text);
+        let Some((name, table)) = parts.last().zip(tables::find(None, "pg_proc")) else { return 0 };
+        self.rows(table).iter().filter(|row| row[1].as_str() == Some(name)).count()
     }
 
     fn oid_of_name(&self, table: &str, name: &str) -> Option<u32> {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use zset::Type;
 
+use crate::settings::schemas_of;
+
 /// What kind of relation it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelationKind {
@@ -104,6 +106,82 @@ pub struct Session {
     pub client: Option<(String, u16)>,
 }
 
+impl Session {
+    /// Gives a setting a value: the catalogs say it from now on, and see by it if it is the search path.
+    pub fn set(&mut self, name: &str, value: &str) {
+        if name.eq_ignore_ascii_case("search_path") {
+            self.search_path = schemas_of(value);
+        }
+        self.settings.retain(|own| !own.name.eq_ignore_ascii_case(name));
+        self.settings.push(Setting { name: name.to_string(), value: value.to_string() });
+    }
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// It runs a statement.
+    Active,
+    /// It waits for its client.
+    #[default]
+    Idle,
+    /// It does so in a transaction.
+    InTransaction,
+    /// It does so in a transaction that has failed.
+    Failed,
+}
+
+/// A session of the server, as another one sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// The process number that clients cancel by.
+    pub pid: i32,
+    /// The name of its role.
+    pub user: String,
+    /// The name of the database.
+    pub database: String,
+    /// What the client calls itself.
+    pub application_name: String,
+    /// The address and port of the client's side.
+    pub client: Option<(String, u16)>,
+    /// When it began; this and the following in microseconds since 1970.
+    pub started: i64,
+    /// When its transaction began, if one is open.
+    pub transaction_started: Option<i64>,
+    /// When its last statement began, if there was one.
+    pub query_started: Option<i64>,
+    /// When it came to stand where it stands.
+    pub state_changed: i64,
+    /// Where it stands.
+    pub state: State,
+    /// Its last statement.
+    pub query: Arc<str>,
+}
+
+/// What a session is asked to do by another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Stop the statement that it runs.
+    Cancel,
+    /// End.
+    Terminate,
+}
+
+/// A statement that the session has prepared under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreparedStatement {
+    /// Its name.
+    pub name: String,
+    /// Its text.
+    pub statement: Arc<str>,
+    /// When it was prepared, in microseconds since 1970.
+    pub prepared: i64,
+    /// The types of its parameters, as PostgreSQL's OIDs.
+    pub parameters: Vec<u32>,
+    /// Whether it was by `PREPARE`, and not by the protocol.
+    pub from_sql: bool,
+}
+
 impl Default for Session {
     fn default() -> Session {
         Session {
@@ -156,9 +234,31 @@ pub trait Facts: Send + Sync {
         roles
     }
 
-    /// `set_config`: the statements after this one shall see another value.
-    fn set(&self, name: &str, value: &str) {
-        let _ = (name, value);
+    /// `set_config`: the statements after this one shall see another value, those of the transaction alone if it is
+    /// `local`.
+    fn set(&self, name: &str, value: &str, local: bool) {
+        let _ = (name, value, local);
+    }
+
+    /// All sessions of the server; none where there is no server.
+    fn sessions(&self) -> Vec<Activity> {
+        Vec::new()
+    }
+
+    /// Asks a session to stop; whether there is one of this process number.
+    fn stop(&self, pid: i32, asked: Asked) -> bool {
+        let _ = (pid, asked);
+        false
+    }
+
+    /// The statements that the session has prepared, in any order.
+    fn prepared(&self) -> Vec<PreparedStatement> {
+        Vec::new()
+    }
+
+    /// Something that the client should be warned of.
+    fn warn(&self, message: String) {
+        let _ = message;
     }
 
     /// Whether a role has a privilege (`SELECT`, `USAGE`, …) on a relation.

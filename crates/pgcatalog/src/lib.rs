@@ -10,6 +10,7 @@
 //! understand the query and to answer within a millisecond, not speed a row.
 
 pub mod facts;
+pub mod settings;
 
 mod array;
 mod context;
@@ -21,12 +22,16 @@ mod tables;
 mod text;
 mod types;
 mod value;
+mod viewdef;
 mod world;
 
 pub use array::parse as array_elements;
-pub use facts::{Column, Facts, Relation, RelationKind, Role, Session, Setting};
+pub use facts::{
+    Activity, Asked, Column, Facts, PreparedStatement, Relation, RelationKind, Role, Session, Setting, State,
+};
 pub use query::{Answer, Concern, OutputColumn, Parameter, Prepared, concern, fold};
-pub use types::{element_of as element_type, pg_type_of, storage_type};
+pub use types::{element_of as element_type, named as type_named, pg_type_of, storage_type};
+pub use world::quoted as quote_ident;
 
 /// The number of the role that owns what is built in.
 pub const BOOTSTRAP_ROLE: u32 = oid::BOOTSTRAP_ROLE;

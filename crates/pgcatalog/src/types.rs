@@ -120,6 +120,17 @@ pub(crate) fn by_name(name: &str) -> Option<u32> {
     spelled.or_else(|| REGISTRY.by_name.get(base.as_str()).copied())
 }
 
+/// The built-in type of a name as SQL writes it, with a schema and quotes if it likes.
+pub fn named(name: &str) -> Option<u32> {
+    let lower = name.trim().to_lowercase();
+    let bare = ["pg_catalog.", "\"pg_catalog\"."].iter().find_map(|schema| lower.strip_prefix(schema));
+    let bare = bare.unwrap_or(&lower);
+    match bare {
+        "\"char\"" => Some(oid::CHAR),
+        _ => by_name(&bare.replace('"', "")),
+    }
+}
+
 /// The array type over a type.
 pub(crate) fn array_of(oid: u32) -> Option<u32> {
     info(oid).map(|info| info.array).filter(|array| *array != 0)
@@ -234,6 +245,7 @@ pub(crate) fn sql_name(oid: u32, modifier: Option<i64>) -> Option<String> {
     Some(match oid {
         oid::BOOL => "boolean".to_string(),
         oid::CHAR => "\"char\"".to_string(),
+        oid::ANY => "\"any\"".to_string(),
         oid::INT8 => "bigint".to_string(),
         oid::INT4 => "integer".to_string(),
         oid::INT2 => "smallint".to_string(),

@@ -24,7 +24,7 @@ impl<'a> World<'a> {
         relations.sort_by_key(|relation| relation.id);
         let by_name = relations.iter().enumerate().map(|(at, r)| (r.name.clone(), at)).collect();
         let by_oid = relations.iter().enumerate().map(|(at, r)| (oid_of(r), at)).collect();
-        World { facts, relations, roles: facts.roles(), by_name, by_oid }
+        World { facts, relations, roles: roles(facts), by_name, by_oid }
     }
 
     /// The relation of this name in `public`, or the system table.
@@ -64,6 +64,33 @@ impl<'a> World<'a> {
         self.roles.iter().find(|role| role.oid == oid)
     }
 
+    /// Whether one role may do what another may: it is that role, a superuser, or a member of it, directly or not.
+    pub(crate) fn acts_for(&self, user: &str, role: &str) -> bool {
+        if user == role {
+            return true;
+        }
+        let (Some(user), Some(role)) = (self.role(user), self.role(role)) else { return false };
+        if user.superuser {
+            return true;
+        }
+        let (mut open, mut seen) = (user.member_of.clone(), Vec::new());
+        while let Some(group) = open.pop() {
+            if group == role.oid {
+                return true;
+            }
+            if !seen.contains(&group) {
+                seen.push(group);
+                open.extend(self.role_by_oid(group).iter().flat_map(|group| &group.member_of));
+            }
+        }
+        false
+    }
+
+    /// Whether names in a schema are found without it.
+    pub(crate) fn sees(&self, schema: &str) -> bool {
+        schema == "pg_catalog" || self.facts.session().search_path.iter().any(|seen| seen == schema)
+    }
+
     /// Who owns a relation.
     pub(crate) fn owner_of(&self, relation: &Relation) -> u32 {
         let named = relation.owner.as_ref().and_then(|name| self.role(name));
@@ -81,6 +108,24 @@ impl<'a> World<'a> {
         self.roles.first().map_or("gnitz", |role| role.name.as_str())
     }
 }
+
+/// All roles: those of the facts, and the one that every PostgreSQL has for whoever owns the database.
+fn roles(facts: &dyn Facts) -> Vec<Role> {
+    let mut roles = facts.roles();
+    roles.push(Role {
+        oid: oid::DATABASE_OWNER,
+        name: DATABASE_OWNER.to_string(),
+        superuser: false,
+        login: false,
+        create_role: false,
+        create_database: false,
+        member_of: Vec::new(),
+    });
+    roles
+}
+
+/// The role that owns the schema `public`.
+pub(crate) const DATABASE_OWNER: &str = "pg_database_owner";
 
 /// The OID of a relation in `pg_class`.
 pub(crate) fn oid_of(relation: &Relation) -> u32 {
@@ -117,7 +162,7 @@ pub(crate) fn default_text(column: &crate::facts::Column) -> Option<String> {
 }
 
 /// A name as SQL must write it: quoted unless it is a plain word.
-pub(crate) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '$';
     let starts = name.chars().next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
     if starts && name.chars().all(plain) && !RESERVED.contains(&name) {

@@ -135,6 +135,8 @@ sql_states! {
     DatatypeMismatch = "42804",
     /// An object of the wrong kind.
     WrongObjectType = "42809",
+    /// A function's name that several have.
+    AmbiguousFunction = "42725",
     /// A function that does not exist for these arguments.
     UndefinedFunction = "42883",
     /// A table that does not exist.

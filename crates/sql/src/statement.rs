@@ -21,7 +21,9 @@ use crate::split::{self, Piece};
 
 mod alter;
 mod copy;
+mod lock;
 mod needs;
+mod respell;
 mod roles;
 mod settings;
 mod subscribe;
@@ -95,6 +97,8 @@ pub enum Statement {
     Role(RoleChange),
     /// `SUBSCRIBE`
     Subscribe(Box<Subscribe>),
+    /// `LOCK TABLE … IN ACCESS SHARE MODE`: the tables, each with its place.
+    Lock(Vec<(String, Option<Position>)>),
     /// `SHOW TABLES`
     ShowTables,
     /// `SET` of a client's setting to the one value it has here: changes nothing.
@@ -171,6 +175,7 @@ impl Statement {
             Statement::Role(RoleChange::Membership { grant: true, .. }) => "GRANT ROLE",
             Statement::Role(RoleChange::Membership { .. }) => "REVOKE ROLE",
             Statement::Subscribe(_) => "SUBSCRIBE",
+            Statement::Lock(_) => "LOCK TABLE",
             Statement::ShowTables => "SHOW TABLES",
             Statement::Set { .. } => "SET",
         }
@@ -203,6 +208,7 @@ impl Statement {
                 Followed::Relation(name) => return vec![name.clone()],
                 Followed::Query(query) => ast::visit_relations(query.as_ref(), &mut note),
             },
+            Statement::Lock(tables) => return tables.iter().map(|(name, _)| name.clone()).collect(),
             Statement::Explain(Explain::Statement(inner)) => return inner.relations(),
             Statement::Check { view } | Statement::Explain(Explain::View(view)) => return vec![view.clone()],
             _ => return found,
@@ -258,7 +264,8 @@ fn at_end(error: SqlError, start: Position, end: Position) -> SqlError {
     error.at(Some(if ran_out { end } else { start }))
 }
 
-fn parse_piece(piece: Piece) -> Result<Statement, SqlError> {
+fn parse_piece(mut piece: Piece) -> Result<Statement, SqlError> {
+    respell::respell(&mut piece.tokens);
     let words: Vec<&TokenWithSpan> =
         piece.tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
     let keyword = |at: usize| match words.get(at).map(|t| &t.token) {

@@ -236,3 +236,52 @@ fn columns_carry_their_types() {
     assert_eq!(gnitz::element_type(1009), Some(25));
     assert_eq!(gnitz::array_elements("{a,NULL}"), Some(vec![Some("a".to_string()), None]));
 }
+
+#[test]
+fn what_postgresql_refuses_is_refused() {
+    let (_database, session) = crate::memory();
+    for (query, code) in [
+        ("SELECT '{a,}'::text[]", "22P02"),
+        ("SELECT '{\"a\" b}'::text[]", "22P02"),
+        ("SELECT (typname::text)[0] FROM pg_type", "42804"),
+        ("SELECT relkind[0] FROM pg_class", "42804"),
+        ("SELECT parse_ident('a.b(int)')", "22023"),
+        ("SELECT parse_ident('a..b')", "22023"),
+        ("SELECT parse_ident('\"a')", "22023"),
+        ("SELECT 'length'::regproc", "42725"),
+        ("SELECT set_config('a.b', 'c', false), n FROM (VALUES (1)) AS t (n), pg_class", "00000"),
+    ] {
+        let got = session.query(query).map_or_else(|error| error.sqlstate(), |_| "00000");
+        assert_eq!(got, code, "{query}");
+    }
+}
+
+#[test]
+fn a_view_says_where_it_reads_from_if_names_do_not() {
+    let (_database, session) = crate::memory();
+    crate::run(
+        &session,
+        "CREATE TABLE t (a BIGINT); CREATE TABLE u (a BIGINT);
+         CREATE MATERIALIZED VIEW v AS WITH u AS (SELECT a FROM u) SELECT u.a FROM t JOIN u ON t.a = u.a",
+    );
+    let written = " WITH u AS (SELECT a FROM u) SELECT u.a FROM t JOIN u ON t.a = u.a;";
+    let texts = "SELECT pg_get_viewdef('public.v'::regclass) = definition, definition FROM pg_matviews";
+    assert_eq!(one(&session, texts), format!("true|{written}"));
+    crate::run(&session, "SELECT set_config('search_path', '', false)");
+    let whole = " WITH u AS (SELECT a FROM public.u) SELECT u.a FROM public.t JOIN u ON t.a = u.a;";
+    assert_eq!(one(&session, texts), format!("true|{whole}"));
+    assert_eq!(
+        one(&session, "SELECT view_definition FROM information_schema.views WHERE table_name = 'v'"),
+        whole
+    );
+}
+
+#[test]
+fn without_a_server_a_session_is_alone() {
+    let (_database, session) = crate::memory();
+    assert_eq!(one(&session, "SELECT count(*), min(state) FROM pg_stat_activity"), "1|active");
+    assert_eq!(one(&session, "SELECT pg_cancel_backend(77)"), "false");
+    let notices = session.take_notices();
+    assert_eq!(notices[0].to_string(), "WARNING: PID 77 is not a PostgreSQL server process");
+    assert_eq!(one(&session, "SELECT count(*) FROM pg_prepared_statements"), "0");
+}

@@ -216,3 +216,29 @@ fn notices_belong_to_the_last_call() {
     run(&session, "SELECT 1");
     assert!(session.take_notices().is_empty());
 }
+
+#[test]
+fn a_lock_for_readers_changes_nothing() {
+    let (database, session) = memory();
+    run(&session, BASE);
+    assert_eq!(state(&session, "LOCK TABLE t IN ACCESS SHARE MODE"), "25P01");
+    run(&session, "BEGIN; LOCK TABLE public.t IN ACCESS SHARE MODE");
+    run(&database.session(), "INSERT INTO t VALUES (3, 30)");
+    assert_eq!(rows(&session, "SELECT * FROM total"), ["2|30"]);
+    run(&session, "COMMIT");
+    for (text, code) in [
+        ("LOCK TABLE t IN SHARE MODE", "0A000"),
+        ("LOCK TABLE t", "0A000"),
+        ("LOCK TABLE nowhere IN ACCESS SHARE MODE", "42P01"),
+        ("LOCK TABLE total IN ACCESS SHARE MODE", "42809"),
+    ] {
+        run(&session, "BEGIN");
+        assert_eq!(state(&session, text), code, "{text}");
+        run(&session, "ROLLBACK");
+    }
+    run(&session, "CREATE ROLE ann LOGIN");
+    let ann = database.session_as("ann").unwrap();
+    run(&ann, "BEGIN");
+    assert_eq!(state(&ann, "LOCK TABLE t IN ACCESS SHARE MODE"), "42501");
+    run(&ann, "ROLLBACK");
+}

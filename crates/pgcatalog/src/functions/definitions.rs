@@ -6,9 +6,9 @@ use super::{Function, strict};
 use crate::context::{Context, schema_name};
 use crate::facts::{Relation, RelationKind};
 use crate::oid::{self, *};
-use crate::types;
 use crate::value::Value;
 use crate::world::{default_text, oid_of, quoted};
+use crate::{tables, types, viewdef};
 
 type Answer = Result<Value, SqlError>;
 
@@ -115,7 +115,7 @@ fn relation<'c>(context: &'c Context<'_>, oid: &Value) -> Option<&'c Relation> {
 }
 
 fn view_definition(context: &Context<'_>, args: &[Value]) -> Answer {
-    let query = relation(context, &args[0]).and_then(|relation| relation.query.as_ref());
+    let query = relation(context, &args[0]).and_then(|view| viewdef::text(&context.world, view));
     Ok(query.map_or(Value::Null, |query| format!(" {query};").into()))
 }
 
@@ -123,7 +123,7 @@ fn rule_definition(context: &Context<'_>, args: &[Value]) -> Answer {
     let Some((view, Part::Rule)) = args[0].as_oid().and_then(|oid| context.world.owner(oid)) else {
         return Ok(Value::Null);
     };
-    let query = view.query.clone().unwrap_or_default();
+    let query = viewdef::text(&context.world, view).unwrap_or_default();
     let name = quoted(&view.name);
     Ok(format!("CREATE RULE \"_RETURN\" AS\n    ON SELECT TO public.{name} DO INSTEAD {query};").into())
 }
@@ -191,8 +191,20 @@ fn am_property(_: &Context<'_>, args: &[Value]) -> Answer {
     })
 }
 
+/// With the name of a catalog, only what is listed there.
 fn object_comment(context: &Context<'_>, args: &[Value]) -> Answer {
-    comment(context, &args[0], 0)
+    let class = match args.get(1).and_then(Value::as_str) {
+        None => None,
+        Some(name) => match tables::find(Some("pg_catalog"), name) {
+            Some(table) => Some(table.oid),
+            None => return Ok(Value::Null),
+        },
+    };
+    let own = comment(context, &args[0], 0)?;
+    if !own.is_null() && class.is_none_or(|class| class == oid::PG_CLASS) {
+        return Ok(own);
+    }
+    Ok(Value::or_null(args[0].as_oid().and_then(|object| tables::description(object, class))))
 }
 
 fn column_comment(context: &Context<'_>, args: &[Value]) -> Answer {

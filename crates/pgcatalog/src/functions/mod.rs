@@ -22,7 +22,7 @@ pub(crate) use jsons::json;
 pub(crate) use texts::like;
 
 /// An argument or result of any type.
-pub(crate) const ANY: u32 = 2276;
+pub(crate) const ANY: u32 = crate::oid::ANY;
 
 /// The type of a result.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +136,11 @@ pub(crate) fn find_set(name: &str) -> Option<&'static SetFunction> {
     REGISTRY.sets.get(name)
 }
 
+/// Whether calling it does something, beyond giving a value.
+pub(crate) fn has_effect(name: &str) -> bool {
+    matches!(name, "set_config" | "pg_cancel_backend" | "pg_terminate_backend")
+}
+
 /// Whether there is a function of this name that only this crate has: one about the catalogs or the session.
 pub(crate) fn is_about_catalogs(name: &str) -> bool {
     let groups = [definitions::FUNCTIONS, privileges::FUNCTIONS, session::FUNCTIONS];
@@ -146,6 +151,7 @@ pub(crate) fn is_about_catalogs(name: &str) -> bool {
                 | "pg_size_pretty"
                 | "quote_ident"
                 | "quote_literal"
+                | "parse_ident"
                 | "unnest"
                 | "generate_subscripts"
                 | "_pg_expandarray"

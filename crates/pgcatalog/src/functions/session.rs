@@ -4,7 +4,9 @@ use sql::{SqlError, SqlState};
 
 use super::{ANY, Function, strict};
 use crate::context::Context;
+use crate::facts::Asked;
 use crate::oid::*;
+use crate::settings::POSTGRES_VERSION;
 use crate::tables::setting;
 use crate::value::Value;
 
@@ -20,7 +22,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     strict("current_schemas", &[BOOL], NAME_ARRAY, schemas),
     strict("version", &[], TEXT, |c, _| {
-        Ok(format!("PostgreSQL 15.0 (Gnitz {}), compiled by rustc, 64-bit", c.world.facts.version()).into())
+        let own = c.world.facts.version();
+        Ok(format!("PostgreSQL {POSTGRES_VERSION} (Gnitz {own}), compiled by rustc, 64-bit").into())
     }),
     strict("current_setting", &[TEXT, BOOL], TEXT, current_setting).from(1),
     strict("set_config", &[TEXT, TEXT, BOOL], TEXT, set_config),
@@ -45,8 +48,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("pg_client_encoding", &[], NAME, |_, _| Ok("UTF8".into())),
     strict("pg_my_temp_schema", &[], OID, |_, _| Ok(Value::Int(0))),
     strict("pg_is_other_temp_schema", &[OID], BOOL, |_, _| Ok(false.into())),
-    strict("pg_cancel_backend", &[INT4], BOOL, |_, _| Ok(false.into())),
-    strict("pg_terminate_backend", &[INT4], BOOL, |_, _| Ok(false.into())),
+    strict("pg_cancel_backend", &[INT4], BOOL, |c, a| stop(c, a, Asked::Cancel)),
+    strict("pg_terminate_backend", &[INT4, INT8], BOOL, |c, a| stop(c, a, Asked::Terminate)).from(1),
     strict("pg_blocking_pids", &[INT4], INT4_ARRAY, |_, _| Ok(Value::array(Vec::new()))),
     strict("pg_stat_get_numscans", &[OID], INT8, |_, _| Ok(Value::Int(0))),
     strict("pg_last_wal_receive_lsn", &[], TEXT, |_, _| Ok(Value::Null)),
@@ -90,8 +93,45 @@ fn current_setting(context: &Context<'_>, args: &[Value]) -> Result<Value, SqlEr
 
 fn set_config(context: &Context<'_>, args: &[Value]) -> Result<Value, SqlError> {
     let [name, value] = [&args[0], &args[1]].map(|arg| arg.as_str().unwrap_or_default());
-    context.world.facts.set(name, value);
+    context.world.facts.set(name, value, args[2].is_true());
     Ok(args[1].clone())
+}
+
+/// Asks another session to stop what it does, or to end. A session that asks itself is stopped here.
+fn stop(context: &Context<'_>, args: &[Value], asked: Asked) -> Result<Value, SqlError> {
+    let (world, pid) =
+        (&context.world, args[0].as_int().and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0));
+    if args.get(1).is_some_and(|timeout| timeout.as_int() != Some(0)) {
+        return Err(SqlError::unsupported("pg_terminate_backend with a time to wait"));
+    }
+    let Some(target) = world.facts.sessions().into_iter().find(|session| session.pid == pid) else {
+        world.facts.warn(format!("PID {pid} is not a PostgreSQL server process"));
+        return Ok(false.into());
+    };
+    let user = &world.facts.session().user;
+    let refused = |message: &str| Err(SqlError::new(SqlState::InsufficientPrivilege, message));
+    let is_superuser = |role: &str| world.role(role).is_none_or(|role| role.superuser);
+    if is_superuser(&target.user) && !is_superuser(user) {
+        return refused(match asked {
+            Asked::Cancel => "must be a superuser to cancel superuser query",
+            Asked::Terminate => "must be a superuser to terminate superuser process",
+        });
+    }
+    if !world.acts_for(user, &target.user) {
+        return refused(match asked {
+            Asked::Cancel => {
+                "must be a member of the role whose query is being canceled or member of pg_signal_backend"
+            }
+            Asked::Terminate => {
+                "must be a member of the role whose process is being terminated or member of pg_signal_backend"
+            }
+        });
+    }
+    let found = world.facts.stop(pid, asked);
+    match found && pid == world.facts.session().pid {
+        true => Err(SqlError::new(SqlState::QueryCanceled, "canceling statement due to user request")),
+        false => Ok(found.into()),
+    }
 }
 
 fn address(end: &Option<(String, u16)>) -> Value {

@@ -109,7 +109,7 @@ pub(super) const FUNCTIONS: &[SetFunction] = &[
             ("catdesc", Type(TEXT)),
             ("baredesc", Type(TEXT)),
         ],
-        eval: none,
+        eval: keywords,
     },
     SetFunction {
         name: "pg_timezone_names",
@@ -137,6 +137,13 @@ fn unnest(_: &Context<'_>, args: &[Value]) -> Rows {
     let longest = args.iter().map(|array| array.items().len()).max().unwrap_or(0);
     let item = |array: &Value, at: usize| array.items().get(at).cloned().unwrap_or(Value::Null);
     Ok((0..longest).map(|at| args.iter().map(|array| item(array, at)).collect()).collect())
+}
+
+/// PostgreSQL's words, and what they may stand for.
+fn keywords(_: &Context<'_>, _: &[Value]) -> Rows {
+    let field = |(at, field): (usize, &str)| if at == 2 { Value::Bool(field == "t") } else { field.into() };
+    let words = include_str!("../../data/keywords.tsv").lines();
+    Ok(words.map(|line| line.split('\t').enumerate().map(field).collect()).collect())
 }
 
 fn none(_: &Context<'_>, _: &[Value]) -> Rows {

@@ -55,6 +55,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             .map_or(Value::Null, |c| c.to_string().into()))
     }),
     strict("quote_ident", &[TEXT], TEXT, |_, a| Ok(quoted(text(a, 0)).into())),
+    strict("parse_ident", &[TEXT, BOOL], TEXT_ARRAY, parse_ident).from(1),
     strict("quote_literal", &[TEXT], TEXT, |_, a| Ok(literal(text(a, 0)).into())),
     strict("quote_nullable", &[TEXT], TEXT, |_, a| {
         Ok(a[0].as_str().map_or_else(|| "NULL".to_string(), literal).into())
@@ -165,6 +166,64 @@ fn initcap(_: &Context<'_>, args: &[Value]) -> Answer {
         inside = c.is_alphanumeric();
     }
     Ok(out.into())
+}
+
+/// The parts of a name, each folded unless it is quoted. What follows them is an error if `strict`, as it is by default.
+fn parse_ident(_: &Context<'_>, args: &[Value]) -> Answer {
+    let strict = args.get(1).is_none_or(Value::is_true);
+    let whole = text(args, 0);
+    let invalid = |why: &str| {
+        let message = format!("string is not a valid identifier: \"{whole}\"");
+        let error = SqlError::new(SqlState::InvalidParameter, message);
+        if why.is_empty() { error } else { error.with_hint(why) }
+    };
+    let blank = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{c}');
+    let mut rest = whole.trim_start_matches(blank);
+    let mut parts: Vec<Value> = Vec::new();
+    loop {
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let closed = unquoted(quoted);
+            let (part, after) = closed.ok_or_else(|| invalid("String has unclosed double quotes."))?;
+            if part.is_empty() {
+                return Err(invalid("Quoted identifier must not be empty."));
+            }
+            parts.push(part.into());
+            rest = after;
+        } else {
+            let starts = rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii());
+            let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii();
+            if !starts {
+                return Err(invalid(match rest.starts_with('.') {
+                    true => "No valid identifier before \".\".",
+                    false if !parts.is_empty() => "No valid identifier after \".\".",
+                    false => "",
+                }));
+            }
+            let end = rest.find(|c| !inner(c)).unwrap_or(rest.len());
+            parts.push(rest[..end].to_ascii_lowercase().into());
+            rest = &rest[end..];
+        }
+        rest = rest.trim_start_matches(blank);
+        match rest.strip_prefix('.') {
+            Some(after) => rest = after.trim_start_matches(blank),
+            None if rest.is_empty() || !strict => return Ok(Value::array(parts)),
+            None => return Err(invalid("")),
+        }
+    }
+}
+
+/// What stands before the quote that ends a name, and what after it.
+fn unquoted(text: &str) -> Option<(String, &str)> {
+    let mut name = String::new();
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' if chars.next_if(|(_, next)| *next == '"').is_some() => name.push('"'),
+            '"' => return Some((name, &text[at + 1..])),
+            c => name.push(c),
+        }
+    }
+    None
 }
 
 fn literal(text: &str) -> String {

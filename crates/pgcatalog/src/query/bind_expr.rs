@@ -239,7 +239,7 @@ impl Binder<'_> {
                 ast::AccessExpr::Dot(ast::Expr::Identifier(field)) => self.field(typed, field)?,
                 ast::AccessExpr::Dot(other) => return Err(SqlError::unsupported(other)),
                 ast::AccessExpr::Subscript(ast::Subscript::Index { index }) => {
-                    let ty = types::element_of(typed.ty).unwrap_or(oid::TEXT);
+                    let ty = subscripted(typed.ty)?;
                     let index = self.typed_as(index, oid::INT4, scope, ctes)?;
                     Typed::new(Expr::Subscript(Box::new(typed.expr), Box::new(index.expr)), ty)
                 }
@@ -385,6 +385,20 @@ impl Binder<'_> {
             Some(text) => text.chars().next(),
         };
         Ok(Expr::Like { text: Box::new(text), pattern: Box::new(pattern), escape, insensitive })
+    }
+}
+
+/// The type of what a subscript takes out of a value: the elements of an array, the bytes of a name.
+fn subscripted(ty: u32) -> Bound<u32> {
+    match types::element_of(ty) {
+        Some(element) => Ok(element),
+        None if ty == oid::NAME => Ok(oid::CHAR),
+        None if !matches!(ty, oid::UNKNOWN | oid::RECORD | oid::ANY) => {
+            let name = types::sql_name(ty, None).unwrap_or_default();
+            let message = format!("cannot subscript type {name} because it does not support subscripting");
+            Err(SqlError::new(SqlState::DatatypeMismatch, message))
+        }
+        None => Ok(oid::TEXT),
     }
 }
 

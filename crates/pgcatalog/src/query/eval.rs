@@ -235,6 +235,12 @@ impl Exec<'_, '_> {
                         let at = usize::try_from(index - array.lower).ok();
                         at.and_then(|at| array.items.get(at)).cloned().unwrap_or(Value::Null)
                     }
+                    // A name is an array of bytes from 0, those after its end empty.
+                    (Value::Text(name), Some(at @ 0..=63)) => match name.as_bytes().get(at as usize) {
+                        Some(byte) if byte.is_ascii() => char::from(*byte).to_string().into(),
+                        Some(byte) => format!("\\{byte:03o}").into(),
+                        None => "".into(),
+                    },
                     _ => Value::Null,
                 }
             }

@@ -9,7 +9,9 @@ use sql::statement::{Statement, parse_one};
 use zset::Datum;
 
 use super::{Prepared, special};
+use crate::context::parse_name;
 use crate::facts::Facts;
+use crate::functions::has_effect;
 use crate::types;
 
 /// The query with its constant parts about the catalogs computed.
@@ -32,6 +34,10 @@ impl VisitorMut for Fold<'_> {
         if !is_special(expr) || !is_constant(expr) {
             return ControlFlow::Continue(());
         }
+        if let Some(name) = effect(expr) {
+            let error = SqlError::unsupported(format!("{name} beside a table"));
+            return ControlFlow::Break(error.with_hint("write it in a query of its own"));
+        }
         match compute(self.facts, expr) {
             Ok(literal) => {
                 *expr = literal;
@@ -49,6 +55,18 @@ fn is_special(expr: &Expr) -> bool {
         false => ControlFlow::Continue(()),
     });
     found.is_break()
+}
+
+/// The function in it that does something: a query is planned more often than it runs.
+fn effect(expr: &Expr) -> Option<String> {
+    let found = ast::visit_expressions(expr, |part| match part {
+        Expr::Function(function) => match parse_name(&function.name.to_string()).pop() {
+            Some(name) if has_effect(&name) => ControlFlow::Break(name),
+            _ => ControlFlow::Continue(()),
+        },
+        _ => ControlFlow::Continue(()),
+    });
+    found.break_value()
 }
 
 /// Whether it names no column, parameter or query.

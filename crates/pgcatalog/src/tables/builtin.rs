@@ -24,6 +24,7 @@ macro_rules! exported {
 
 exported! {
     AM = "pg_am", include_str!("../../data/am.tsv");
+    CASTS = "pg_cast", include_str!("../../data/casts.tsv");
     COLLATIONS = "pg_collation", include_str!("../../data/collations.tsv");
     LANGUAGES = "pg_language", include_str!("../../data/languages.tsv");
     OPCLASSES = "pg_opclass", include_str!("../../data/opclasses.tsv");
@@ -31,6 +32,18 @@ exported! {
     OPFAMILIES = "pg_opfamily", include_str!("../../data/opfamilies.tsv");
     PROCS = "pg_proc", include_str!("../../data/procs.tsv");
     RANGES = "pg_range", include_str!("../../data/ranges.tsv");
+}
+
+/// What PostgreSQL says of its functions, operators and types.
+pub(super) static DESCRIPTIONS: LazyLock<Vec<Row>> =
+    LazyLock::new(|| read("pg_description", include_str!("../../data/descriptions.tsv")));
+
+/// What is said of a built-in object, of whatever class if none is given.
+pub(crate) fn description(object: u32, class: Option<u32>) -> Option<Value> {
+    let of = |row: &&Row| {
+        row[0].as_oid() == Some(object) && class.is_none_or(|class| row[1].as_oid() == Some(class))
+    };
+    DESCRIPTIONS.iter().find(of).map(|row| row[3].clone())
 }
 
 /// The built-in rows of `pg_type`.

@@ -68,7 +68,7 @@ fn views(world: &World<'_>, rows: &mut Rows) {
         ]);
     };
     for view in world.relations.iter().filter(|relation| relation.kind != RelationKind::Table) {
-        let definition = view.query.as_ref().map(|query| format!("{query};").into());
+        let definition = crate::viewdef::text(world, view).map(|query| format!(" {query};").into());
         push(schema_of(view).1, &view.name, Value::or_null(definition));
     }
     for table in all().iter().filter(|table| table.kind == "v") {
@@ -175,11 +175,11 @@ fn datetime(ty: Type) -> Option<i64> {
 }
 
 fn schemata(world: &World<'_>, rows: &mut Rows) {
-    for (_, name) in super::relations::SCHEMAS {
+    for (oid, name) in super::relations::SCHEMAS {
         rows.push([
             ("catalog_name", catalog(world)),
             ("schema_name", name.into()),
-            ("schema_owner", world.database_owner().into()),
+            ("schema_owner", super::relations::schema_owner(world, oid).1.into()),
         ]);
     }
 }

@@ -63,7 +63,10 @@ fn materialized(world: &World<'_>, rows: &mut Rows) {
             ("matviewowner", world.owner_name(view).into()),
             ("hasindexes", false.into()),
             ("ispopulated", true.into()),
-            ("definition", Value::or_null(view.query.as_ref().map(|query| format!("{query};").into()))),
+            (
+                "definition",
+                Value::or_null(crate::viewdef::text(world, view).map(|query| format!(" {query};").into())),
+            ),
         ]);
     }
 }

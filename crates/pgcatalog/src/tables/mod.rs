@@ -18,9 +18,16 @@ mod listings;
 mod relations;
 mod rows;
 mod server;
+mod sessions;
 mod settings;
 
+pub(crate) use builtin::description;
 pub(crate) use settings::setting;
+
+/// Whether there is a schema of this name.
+pub(crate) fn is_schema(name: &str) -> bool {
+    relations::schema_oid(name) != 0
+}
 
 /// A table of the catalogs.
 #[derive(Debug)]
@@ -93,6 +100,7 @@ pub(crate) fn rows(table: &'static Table, world: &World<'_>) -> Vec<Row> {
             .or_else(|| server::builder(table.name))
             .or_else(|| settings::builder(table.name))
             .or_else(|| listings::builder(table.name))
+            .or_else(|| sessions::builder(table.name))
             .or_else(|| builtin::builder(table.name))
     };
     builder.map_or_else(Vec::new, |build| {

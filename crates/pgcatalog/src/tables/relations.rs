@@ -2,14 +2,14 @@
 
 use std::sync::LazyLock;
 
-use super::builtin::{TYPES, operator_class};
+use super::builtin::{DESCRIPTIONS, TYPES, operator_class};
 use super::rows::Rows;
 use super::{Builder, all, find};
 use crate::facts::{Column, Relation, RelationKind};
 use crate::oid::{self, Part, default_of, part};
 use crate::types::{self, info, pg_type_of};
 use crate::value::{Row, Value};
-use crate::world::{World, default_text, key_name, oid_of, schema_of};
+use crate::world::{DATABASE_OWNER, World, default_text, key_name, oid_of, schema_of};
 
 pub(super) fn builder(name: &str) -> Option<Builder> {
     Some(match name {
@@ -23,6 +23,7 @@ pub(super) fn builder(name: &str) -> Option<Builder> {
         "pg_depend" => dependencies,
         "pg_description" => descriptions,
         "pg_namespace" => namespaces,
+        "pg_init_privs" => first_rights,
         _ => return None,
     })
 }
@@ -35,15 +36,48 @@ pub(super) const SCHEMAS: [(u32, &str); 3] = [
 ];
 
 fn namespaces(world: &World<'_>, rows: &mut Rows) {
-    let owner = world.database_owner();
     for (oid, name) in SCHEMAS {
-        let grants = [format!("{owner}=UC/{owner}"), format!("=U/{owner}")];
+        let (owner, owner_name) = schema_owner(world, oid);
         rows.push([
             ("oid", Value::oid(oid)),
             ("nspname", name.into()),
-            ("nspowner", Value::oid(oid::BOOTSTRAP_ROLE)),
-            ("nspacl", Value::array(grants.iter().map(Value::text).collect())),
+            ("nspowner", Value::oid(owner)),
+            ("nspacl", schema_grants(owner_name)),
         ]);
+    }
+}
+
+/// Who owns a schema: `public` is the database's owner's, whoever that is.
+pub(super) fn schema_owner<'w>(world: &'w World<'_>, schema: u32) -> (u32, &'w str) {
+    match schema {
+        oid::PUBLIC => (oid::DATABASE_OWNER, DATABASE_OWNER),
+        _ => (oid::BOOTSTRAP_ROLE, world.database_owner()),
+    }
+}
+
+fn schema_grants(owner: &str) -> Value {
+    let grants = [format!("{owner}=UC/{owner}"), format!("=U/{owner}")];
+    Value::array(grants.iter().map(Value::text).collect())
+}
+
+/// What everybody may do with a table of the catalogs.
+const CATALOG_GRANTS: &str = "=r/gnitz";
+
+/// The rights that a database begins with, so that those who copy one need not copy them.
+fn first_rights(world: &World<'_>, rows: &mut Rows) {
+    let mut push = |class: u32, object: u32, rights: Value| {
+        rows.push([
+            ("objoid", Value::oid(object)),
+            ("classoid", Value::oid(class)),
+            ("privtype", "i".into()),
+            ("initprivs", rights),
+        ]);
+    };
+    for table in all() {
+        push(oid::PG_CLASS, table.oid, Value::array(vec![CATALOG_GRANTS.into()]));
+    }
+    for (schema, _) in SCHEMAS {
+        push(oid::PG_NAMESPACE, schema, schema_grants(schema_owner(world, schema).1));
     }
 }
 
@@ -128,7 +162,7 @@ static CATALOG_CLASSES: LazyLock<Vec<Row>> = LazyLock::new(|| {
             ("relhasrules", (!is_table).into()),
             ("relispopulated", true.into()),
             ("relreplident", "n".into()),
-            ("relacl", Value::array(vec!["=r/gnitz".into()])),
+            ("relacl", Value::array(vec![CATALOG_GRANTS.into()])),
         ]);
     }
     rows.finish()
@@ -378,6 +412,7 @@ fn dependencies(world: &World<'_>, rows: &mut Rows) {
 }
 
 fn descriptions(world: &World<'_>, rows: &mut Rows) {
+    rows.extend(&DESCRIPTIONS);
     for relation in world.stored() {
         for column in 0..=relation.columns.len() {
             let Some(comment) = world.facts.comment(relation, column) else { continue };

@@ -1,4 +1,4 @@
-//! Tables that describe the server: databases, roles, who is connected.
+//! Tables that describe the server: databases, roles, time zones.
 
 use super::Builder;
 use super::rows::Rows;
@@ -16,8 +16,6 @@ pub(super) fn builder(name: &str) -> Option<Builder> {
         "pg_user" | "pg_shadow" => users,
         "pg_group" => groups,
         "pg_auth_members" => members,
-        "pg_stat_activity" => activity,
-        "pg_stat_database" => database_statistics,
         "pg_stat_user_tables" | "pg_stat_all_tables" => table_statistics,
         "pg_timezone_names" => zones,
         "pg_timezone_abbrevs" => zone_abbreviations,
@@ -139,37 +137,6 @@ fn members(world: &World<'_>, rows: &mut Rows) {
             ]);
         }
     }
-}
-
-/// Only the session that asks: others' statements are theirs.
-fn activity(world: &World<'_>, rows: &mut Rows) {
-    let session = world.facts.session();
-    let user = world.role(&session.user).map_or(oid::BOOTSTRAP_ROLE, |role| role.oid);
-    let name = super::setting(world, "application_name").unwrap_or_default();
-    let client = session.client.as_ref();
-    rows.push([
-        ("datid", Value::oid(oid::DATABASE)),
-        ("datname", session.database.as_str().into()),
-        ("pid", Value::Int(session.pid.into())),
-        ("usesysid", Value::oid(user)),
-        ("usename", session.user.as_str().into()),
-        ("application_name", name.into()),
-        ("client_addr", client.map_or(Value::Null, |(address, _)| address.as_str().into())),
-        ("client_port", client.map_or(Value::Null, |(_, port)| Value::Int((*port).into()))),
-        ("query_start", Value::Int(world.facts.now())),
-        ("state", "active".into()),
-        ("query", "".into()),
-        ("backend_type", "client backend".into()),
-    ]);
-}
-
-fn database_statistics(world: &World<'_>, rows: &mut Rows) {
-    rows.push([
-        ("datid", Value::oid(oid::DATABASE)),
-        ("datname", world.facts.session().database.as_str().into()),
-        ("numbackends", Value::Int(1)),
-        ("xact_commit", Value::Int(world.facts.epoch())),
-    ]);
 }
 
 fn table_statistics(world: &World<'_>, rows: &mut Rows) {

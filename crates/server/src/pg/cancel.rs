@@ -1,5 +1,5 @@
-//! Which connections there are, and how a running statement is stopped: by a client's request, by its time limit, or
-//! because the server shuts down.
+//! Which connections there are, what they do, and how a running statement is stopped: by a client's request, by
+//! another session, by its time limit, or because the server shuts down.
 //!
 //! A connection notes when a statement begins and when it ends. One task looks at all of them many times a second
 //! and stops what has run too long, so that a statement costs two short locks and no timer.
@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use gnitz::CancelHandle;
+use gnitz::{Activity, Asked, CancelHandle, PreparedStatement, State};
+use tokio::sync::Notify;
 
 use crate::pg::error::Report;
 
@@ -23,6 +24,8 @@ pub(crate) enum Cause {
     Request,
     /// It ran too long.
     Timeout,
+    /// Another session has its connection end.
+    Terminate,
     /// The server does not wait for it any longer.
     Shutdown,
 }
@@ -33,10 +36,28 @@ impl Cause {
         match self {
             Cause::Request => Report::error("57014", "canceling statement due to user request"),
             Cause::Timeout => Report::error("57014", "canceling statement due to statement timeout"),
-            Cause::Shutdown => Report::fatal("57P01", "terminating connection due to administrator command"),
+            Cause::Terminate | Cause::Shutdown => terminated(),
         }
     }
 }
+
+/// What a client is told whose connection ends without its doing.
+pub(crate) fn terminated() -> Report {
+    Report::fatal("57P01", "terminating connection due to administrator command")
+}
+
+/// Whose connection it is.
+pub(crate) struct Who {
+    /// The name of its role.
+    pub(crate) user: String,
+    /// The name of the database, as the client wrote it.
+    pub(crate) database: String,
+    /// The address and port of the client's side.
+    pub(crate) client: (String, u16),
+}
+
+/// The statements that a connection has prepared, by name.
+pub(crate) type Listed = Mutex<HashMap<String, PreparedStatement>>;
 
 /// A connection, as those who want to stop it see it.
 pub(crate) struct Backend {
@@ -44,10 +65,25 @@ pub(crate) struct Backend {
     pub(crate) pid: i32,
     /// What proves that who wants to cancel may.
     pub(crate) secret: i32,
-    /// Whose it is.
-    role: String,
+    /// What it has prepared.
+    pub(crate) listed: Arc<Listed>,
+    who: Who,
+    started: i64,
     handle: CancelHandle,
     running: Mutex<Option<Running>>,
+    doing: Mutex<Doing>,
+    ending: Notify,
+}
+
+/// What a connection does, or did last; times are in microseconds since 1970.
+#[derive(Default)]
+struct Doing {
+    application_name: String,
+    state: State,
+    state_changed: i64,
+    query: Arc<str>,
+    query_started: Option<i64>,
+    transaction_started: Option<i64>,
 }
 
 struct Running {
@@ -77,6 +113,65 @@ impl Backend {
         if let Some(running) = lock(&self.running).as_mut() {
             running.cause.get_or_insert(cause);
             self.handle.cancel();
+        }
+    }
+
+    /// Does what another session asks of this one.
+    pub(crate) fn ask(&self, asked: Asked) {
+        match asked {
+            Asked::Cancel => self.stop(Cause::Request),
+            Asked::Terminate => {
+                self.stop(Cause::Terminate);
+                self.ending.notify_one();
+            }
+        }
+    }
+
+    /// Until another session has the connection end.
+    pub(crate) async fn ended(&self) {
+        self.ending.notified().await;
+    }
+
+    /// A statement of the client begins.
+    pub(crate) fn runs(&self, text: &Arc<str>) {
+        let now = now();
+        let mut doing = lock(&self.doing);
+        (doing.state, doing.state_changed, doing.query) = (State::Active, now, Arc::clone(text));
+        doing.query_started = Some(now);
+        doing.transaction_started.get_or_insert(now);
+    }
+
+    /// The client is waited for.
+    pub(crate) fn rests(&self, state: State) {
+        let mut doing = lock(&self.doing);
+        (doing.state, doing.state_changed) = (state, now());
+        if state == State::Idle {
+            doing.transaction_started = None;
+        }
+    }
+
+    /// What the client calls itself.
+    pub(crate) fn called(&self, name: &str) {
+        let mut doing = lock(&self.doing);
+        if doing.application_name != name {
+            doing.application_name = name.to_string();
+        }
+    }
+
+    fn activity(&self) -> Activity {
+        let doing = lock(&self.doing);
+        Activity {
+            pid: self.pid,
+            user: self.who.user.clone(),
+            database: self.who.database.clone(),
+            application_name: doing.application_name.clone(),
+            client: Some(self.who.client.clone()),
+            started: self.started,
+            transaction_started: doing.transaction_started,
+            query_started: doing.query_started,
+            state_changed: doing.state_changed,
+            state: doing.state,
+            query: Arc::clone(&doing.query),
         }
     }
 
@@ -120,19 +215,19 @@ pub(crate) struct Backends {
 }
 
 impl Backends {
-    /// Adds a connection of a role, unless there are as many as there may be, of all roles or of this one.
+    /// Adds a connection, unless there are as many as there may be, of all roles or of its own.
     pub(crate) fn add(
         &self,
+        who: Who,
         handle: CancelHandle,
         secret: i32,
-        role: &str,
         limits: Limits,
     ) -> Result<Arc<Backend>, Full> {
         let mut all = lock(&self.all);
         if all.len() >= limits.all {
             return Err(Full::All);
         }
-        let of_role = || all.values().filter(|backend| backend.role == role).count();
+        let of_role = || all.values().filter(|backend| backend.who.user == who.user).count();
         if limits.of_role.is_some_and(|limit| of_role() >= limit as usize) {
             return Err(Full::Role);
         }
@@ -141,8 +236,18 @@ impl Backends {
         while pid == 0 || all.contains_key(&pid) {
             pid = next();
         }
-        let backend =
-            Arc::new(Backend { pid, secret, role: role.to_string(), handle, running: Mutex::new(None) });
+        let started = now();
+        let backend = Arc::new(Backend {
+            pid,
+            secret,
+            listed: Arc::default(),
+            who,
+            started,
+            handle,
+            running: Mutex::new(None),
+            doing: Mutex::new(Doing { state_changed: started, ..Doing::default() }),
+            ending: Notify::new(),
+        });
         all.insert(pid, Arc::clone(&backend));
         Ok(backend)
     }
@@ -158,6 +263,21 @@ impl Backends {
         if let Some(backend) = found.filter(|backend| backend.secret == secret) {
             backend.stop(Cause::Request);
         }
+    }
+
+    /// What every connection does, in the order in which they began.
+    pub(crate) fn activities(&self) -> Vec<Activity> {
+        let all: Vec<Arc<Backend>> = lock(&self.all).values().cloned().collect();
+        let mut activities: Vec<Activity> = all.iter().map(|backend| backend.activity()).collect();
+        activities.sort_by_key(|activity| (activity.started, activity.pid));
+        activities
+    }
+
+    /// Has a connection do what another one asks of it; whether there is one of this number.
+    pub(crate) fn ask(&self, pid: i32, asked: Asked) -> bool {
+        let found = lock(&self.all).get(&pid).cloned();
+        found.iter().for_each(|backend| backend.ask(asked));
+        found.is_some()
     }
 
     /// Stops what every connection runs.
@@ -176,7 +296,13 @@ impl Backends {
     }
 }
 
+/// Microseconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// Nothing that is guarded here is left half done by a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -39,8 +39,8 @@ pub(crate) enum Command {
     Prepare {
         /// Its name.
         name: String,
-        /// The types of its parameters.
-        types: Vec<Given>,
+        /// The types of its parameters, by number.
+        types: Vec<u32>,
         /// Where the statement begins in the text.
         start: usize,
     },
@@ -245,7 +245,26 @@ fn set(words: &mut Words<'_>) -> Result<Command, Report> {
     if !words.skip("to") && !words.skip_symbol('=') {
         return Err(words.unexpected());
     }
-    Ok(Command::Set { name, value: values(words)?, local })
+    let value = if name == "search_path" { names(words)? } else { values(words)? };
+    Ok(Command::Set { name, value, local })
+}
+
+/// A list of names as one text, each quoted if it must be; nothing for `DEFAULT`.
+fn names(words: &mut Words<'_>) -> Result<Option<String>, Report> {
+    if words.skip("default") {
+        return Ok(None);
+    }
+    let mut list = Vec::new();
+    loop {
+        list.push(match words.next() {
+            Some(Word::Plain(name)) => name.to_lowercase(),
+            Some(Word::Quoted(name) | Word::Text(name)) => gnitz::quote_ident(&name),
+            _ => return Err(words.unexpected()),
+        });
+        if !words.skip_symbol(',') {
+            return Ok(Some(list.join(", ")));
+        }
+    }
 }
 
 /// `LOCAL` as a time zone is the default one.
@@ -307,9 +326,9 @@ fn prepare(words: &mut Words<'_>) -> Result<Command, Report> {
     let mut types = Vec::new();
     if let Some(list) = words.parenthesised()? {
         for part in split_list(list) {
-            let given = oid::by_name(part).filter(|given| *given != Given::Foreign);
+            let known = gnitz::type_named(part).filter(|&ty| oid::given(ty) != Given::Foreign);
             types.push(
-                given.ok_or_else(|| Report::error("42704", format!("type \"{part}\" does not exist")))?,
+                known.ok_or_else(|| Report::error("42704", format!("type \"{part}\" does not exist")))?,
             );
         }
     }

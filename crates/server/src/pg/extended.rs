@@ -30,7 +30,9 @@ impl Client {
             Message::Execute { portal, max_rows } => self.execute(&portal, max_rows).await?,
             Message::Close(target) => {
                 match target {
-                    Target::Statement(name) => drop(self.named.remove(&name)),
+                    Target::Statement(name) => {
+                        self.named.remove(&name);
+                    }
                     Target::Portal(name) => drop(self.portals.remove(&name)),
                 }
                 self.io.out.plain(b'3');
@@ -56,7 +58,7 @@ impl Client {
     }
 
     fn parse(&mut self, parse: Parse) -> Result<(), Report> {
-        if !parse.name.is_empty() && self.named.contains_key(&parse.name) {
+        if !parse.name.is_empty() && self.named.get(&parse.name).is_some() {
             return Err(Report::error(
                 "42P05",
                 format!("prepared statement \"{}\" already exists", parse.name),
@@ -80,7 +82,7 @@ impl Client {
         };
         self.check(&statement)?;
         let prepared = self.prepared(statement, &given, &declared)?;
-        self.named.insert(parse.name, Arc::new(prepared));
+        self.named.insert(parse.name, prepared, None);
         self.io.out.plain(b'1');
         Ok(())
     }

@@ -19,6 +19,7 @@ mod feed;
 mod frame;
 mod io;
 mod listen;
+mod peers;
 mod portal;
 mod reply;
 mod scram;

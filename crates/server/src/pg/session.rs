@@ -9,13 +9,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gnitz::{Outcome, Session, StatementKind, Status, Value};
+use gnitz::{Outcome, Session, SessionFacts, SettingChange, State, StatementKind, Status, Value};
 use tokio::sync::watch;
 
 use crate::meter::Meter;
 use crate::metrics::Held;
 use crate::pg::Phase;
-use crate::pg::cancel::Backend;
+use crate::pg::cancel::{self, Backend};
 use crate::pg::command::{Command, Discard};
 use crate::pg::cursor;
 use crate::pg::error::Report;
@@ -24,7 +24,8 @@ use crate::pg::io::Io;
 use crate::pg::listen::Shared;
 use crate::pg::portal::{Answer, Cursor, Done, Portal};
 use crate::pg::settings::{self, Settings};
-use crate::pg::statement::{Body, Cache, Prepared, Statement};
+use crate::pg::statement::{Body, Cache, Named, Prepared, Statement};
+use crate::pg::types::oid;
 
 /// The setting that says whether transactions only read.
 const READ_ONLY: &str = "default_transaction_read_only";
@@ -37,7 +38,7 @@ pub(crate) struct Client {
     pub(crate) backend: Slot,
     pub(crate) meter: Meter,
     /// The prepared statements, by name.
-    pub(crate) named: HashMap<String, Arc<Prepared>>,
+    pub(crate) named: Named,
     /// The portals and cursors, by name.
     pub(crate) portals: HashMap<String, Portal>,
     pub(crate) cache: Cache,
@@ -95,15 +96,14 @@ impl Client {
     /// A connection that the client has been told is ready.
     pub(crate) fn new(io: Io, engine: Session, settings: Settings, slot: Slot) -> Client {
         let (phase, role) = (slot.shared.phase.clone(), engine.facts().session_user.clone());
-        engine.set_read_only(settings.get(READ_ONLY).is_ok_and(|value| value == "on"));
         let (metrics, slow) = (slot.shared.metrics.clone(), slot.shared.options.slow_statement);
-        Client {
+        let client = Client {
             meter: Meter { metrics, protocol: "pg", role, slow },
             io,
             engine,
             settings,
+            named: Named::new(Arc::clone(&slot.listed)),
             backend: slot,
-            named: HashMap::new(),
             portals: HashMap::new(),
             cache: Cache::default(),
             failed: false,
@@ -111,7 +111,9 @@ impl Client {
             skipping: false,
             wanted: false,
             phase,
-        }
+        };
+        client.share_settings();
+        client
     }
 
     /// Reads messages and answers them, to the end.
@@ -165,11 +167,9 @@ impl Client {
         };
         tokio::select! {
             biased;
+            () = self.backend.ended() => Ok(Wake::Told(cancel::terminated())),
             more = self.io.fill() => Ok(if more? { Wake::Input } else { Wake::End }),
-            _ = self.phase.wait_for(|phase| *phase == Phase::Ending) => Ok(Wake::Told(Report::fatal(
-                "57P01",
-                "terminating connection due to administrator command",
-            ))),
+            _ = self.phase.wait_for(|phase| *phase == Phase::Ending) => Ok(Wake::Told(cancel::terminated())),
             () = idle => Ok(match limit {
                 Some((_, report)) => Wake::Told(report),
                 None => Wake::End,
@@ -254,14 +254,26 @@ impl Client {
 
     /// The next statement may come.
     pub(crate) fn ready(&mut self) {
-        drain_notices(&self.engine).iter().for_each(|notice| self.io.out.report(notice));
+        drain_notices(&self.engine).iter().for_each(|notice| self.remark(notice));
         let status = self.status();
+        self.backend.rests(match status {
+            Status::Idle => State::Idle,
+            Status::InTransaction => State::InTransaction,
+            Status::Failed => State::Failed,
+        });
         if status == Status::Idle {
             // A statement that stood alone was a transaction, too; its portal ends with it.
             self.portals.retain(|_, portal| portal.cursor.hold);
         }
         self.io.out.ready(status);
         self.wanted = true;
+    }
+
+    /// Tells of something that is no error, if the client wants to hear of it.
+    fn remark(&mut self, report: &Report) {
+        if self.settings.wants(report.severity) {
+            self.io.out.report(report);
+        }
     }
 
     /// Makes sure that the statement may run now.
@@ -314,13 +326,31 @@ impl Client {
     fn changing_settings<T>(&mut self, change: impl FnOnce(&mut Settings) -> T) -> T {
         let before: Vec<String> = self.settings.told().map(|(_, value)| value.to_string()).collect();
         let done = change(&mut self.settings);
-        self.engine.set_read_only(self.settings.get(READ_ONLY).is_ok_and(|value| value == "on"));
+        self.share_settings();
         for ((name, value), before) in self.settings.told().zip(&before) {
             if value != before {
                 self.io.out.parameter_status(name, value);
             }
         }
         done
+    }
+
+    /// Has the engine and the other sessions know the settings that they go by.
+    fn share_settings(&self) {
+        self.engine.set_read_only(self.settings.get(READ_ONLY).is_ok_and(|value| value == "on"));
+        self.backend.called(&self.settings.get("application_name").unwrap_or_default());
+        let mut facts = SessionFacts::clone(&self.engine.facts());
+        self.settings.share(&mut facts);
+        self.engine.set_facts(facts);
+    }
+
+    /// Sets what a query has set by `set_config`, as `SET` would.
+    fn take_changes(&mut self) -> Result<(), Report> {
+        let in_block = self.engine.status() != Status::Idle;
+        for SettingChange { name, value, local } in self.engine.take_changes() {
+            self.changing_settings(|settings| settings.set(&name, Some(&value), local, in_block))?;
+        }
+        Ok(())
     }
 
     /// Runs the engine, so that it can be stopped; what is not short tells the runtime that it holds its thread.
@@ -348,6 +378,7 @@ impl Client {
         described: Option<&Prepared>,
     ) -> io::Result<Result<Done, Report>> {
         let begun = Instant::now();
+        self.backend.runs(&statement.text);
         let done = match statement.kind() {
             Some(StatementKind::CopyIn | StatementKind::CopyOut) => self.copy(statement).await?,
             Some(StatementKind::Subscribe) => {
@@ -380,6 +411,7 @@ impl Client {
         if engine.kind() == StatementKind::RollbackTo {
             self.failed = false;
         }
+        self.take_changes()?;
         match outcome {
             Outcome::Rows(rows) => {
                 let columns = described.and_then(|prepared| prepared.columns.as_deref());
@@ -394,7 +426,7 @@ impl Client {
         let kind = engine.kind();
         let (status, implicit) = (self.status(), self.implicit);
         let warn = |client: &mut Client, code, message: &str| {
-            client.io.out.report(&Report::warning(code, message));
+            client.remark(&Report::warning(code, message));
         };
         if kind == StatementKind::Begin {
             match status {
@@ -428,7 +460,7 @@ impl Client {
             Command::Set { name, value, local } => {
                 if *local && !in_block {
                     let message = "SET LOCAL can only be used in transaction blocks";
-                    self.io.out.report(&Report::warning("25P01", message));
+                    self.remark(&Report::warning("25P01", message));
                 }
                 if name.eq_ignore_ascii_case("transaction_read_only") {
                     let on = value.as_deref().is_some_and(settings::is_on);
@@ -451,12 +483,14 @@ impl Client {
             }
             Command::Reset(None) => self.changing_settings(|settings| settings.reset(in_block)),
             Command::Show(name) => return self.show(name.as_deref()),
-            Command::Prepare { name, types, start } => self.prepare_as(name, types, &text[*start..])?,
+            Command::Prepare { name, types, start } => self.prepare_as(name, types, text, *start)?,
             Command::Execute { name, values } => return self.execute_named(name, values.as_deref()),
             Command::Deallocate(Some(name)) => {
-                self.named.remove(name).ok_or_else(|| no_statement(name))?;
+                if !self.named.remove(name) {
+                    return Err(no_statement(name));
+                }
             }
-            Command::Deallocate(None) => self.named.retain(|name, _| name.is_empty()),
+            Command::Deallocate(None) => self.named.clear_named(),
             Command::Discard(Discard::All) => self.discard_all(in_block)?,
             Command::Discard(Discard::Nothing(_)) => {}
             Command::Declare { name, hold, forward, binary, start } => {
@@ -480,28 +514,25 @@ impl Client {
             }
             None => {
                 let rows: Vec<Vec<&str>> =
-                    self.settings.all().map(|(name, value)| vec![name, value, ""]).collect();
+                    self.settings.all().map(|(name, value, what)| vec![name, value, what]).collect();
                 Answer::texts(&["name", "setting", "description"], &rows)?
             }
         };
         Ok(Done::Rows(answer, "SHOW"))
     }
 
-    fn prepare_as(
-        &mut self,
-        name: &str,
-        types: &[crate::pg::types::oid::Given],
-        text: &str,
-    ) -> Result<(), Report> {
-        if self.named.contains_key(name) {
+    /// Keeps the statement that begins at `start` of a `PREPARE`.
+    fn prepare_as(&mut self, name: &str, types: &[u32], text: &str, start: usize) -> Result<(), Report> {
+        if self.named.get(name).is_some() {
             return Err(Report::error("42P05", format!("prepared statement \"{name}\" already exists")));
         }
-        let statement = Statement::parse(&self.engine, text)?;
+        let statement = Statement::parse(&self.engine, &text[start..])?;
         if !matches!(statement.kind(), Some(StatementKind::Query | StatementKind::Change)) {
             return Err(Report::syntax("PREPARE takes a query or INSERT, UPDATE or DELETE"));
         }
-        let prepared = Prepared::new(statement, types, &[])?;
-        self.named.insert(name.to_string(), Arc::new(prepared));
+        let given: Vec<oid::Given> = types.iter().map(|&ty| oid::given(ty)).collect();
+        let prepared = Prepared::new(statement, &given, types)?;
+        self.named.insert(name.to_string(), prepared, Some(text));
         Ok(())
     }
 

@@ -1,105 +1,20 @@
 //! The settings of a session: what `SET` takes, what `SHOW` shows, and what clients are told of.
 //!
-//! A setting is accepted if the server acts on it or if it asks for what is the case here anyway, and refused by
-//! name otherwise, so that nothing is promised and not kept. What `SET` changed in a transaction goes back with a
+//! A setting is accepted if the server acts on it, if it asks for what is the case here anyway, or if no answer depends
+//! on it (`known` says which, and why); any other is refused by name, so that nothing is promised and not kept. What `SET` changed in a transaction goes back with a
 //! rollback, and what `SET LOCAL` changed goes back with either end.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gnitz::SessionFacts;
+use gnitz::settings::{Unfit, path_elements};
+
 use crate::pg::error::Report;
 
-/// What a setting takes.
-#[derive(Clone, Copy)]
-enum Takes {
-    /// Any text: it changes no answer.
-    Anything,
-    /// One of these, in any case; they mean the same.
-    OneOf(&'static [&'static str]),
-    /// A time: milliseconds, or with a unit. The server acts on it.
-    Time,
-    /// True or false. The server acts on it.
-    Truth,
-    /// What the transaction takes, which knows its value.
-    Ignored,
-    /// Nothing: it can be shown.
-    Nothing,
-}
+mod known;
 
-struct Known {
-    name: &'static str,
-    /// As clients know it.
-    shown: &'static str,
-    value: &'static str,
-    takes: Takes,
-    /// Clients are told of changes.
-    told: bool,
-}
-
-const fn known(name: &'static str, value: &'static str, takes: Takes) -> Known {
-    Known { name, shown: name, value, takes, told: false }
-}
-
-const fn told(name: &'static str, shown: &'static str, value: &'static str, takes: Takes) -> Known {
-    Known { name, shown, value, takes, told: true }
-}
-
-/// The version of PostgreSQL whose protocol and dialect this is.
-pub(crate) const SERVER_VERSION: &str = "15.8";
-
-const UTF8: Takes = Takes::OneOf(&["utf8", "utf-8", "unicode"]);
-const ON: Takes = Takes::OneOf(&["on", "true", "yes", "1"]);
-const OFF: Takes = Takes::OneOf(&["off", "false", "no", "0"]);
-const LEVELS: Takes = Takes::OneOf(&["repeatable read", "read committed", "read uncommitted"]);
-
-const KNOWN: &[Known] = &[
-    told("application_name", "application_name", "", Takes::Anything),
-    told("client_encoding", "client_encoding", "UTF8", UTF8),
-    told("datestyle", "DateStyle", "ISO, MDY", Takes::OneOf(&["iso", "iso, mdy", "iso, dmy", "iso, ymd"])),
-    told("default_transaction_read_only", "default_transaction_read_only", "off", Takes::Truth),
-    told("in_hot_standby", "in_hot_standby", "off", Takes::Nothing),
-    told("integer_datetimes", "integer_datetimes", "on", Takes::Nothing),
-    told("intervalstyle", "IntervalStyle", "postgres", Takes::OneOf(&["postgres"])),
-    told("is_superuser", "is_superuser", "on", Takes::Nothing),
-    told("server_encoding", "server_encoding", "UTF8", Takes::Nothing),
-    told("server_version", "server_version", SERVER_VERSION, Takes::Nothing),
-    told("session_authorization", "session_authorization", "", Takes::Nothing),
-    told("standard_conforming_strings", "standard_conforming_strings", "on", ON),
-    told("timezone", "TimeZone", "UTC", Takes::OneOf(&["utc", "gmt", "etc/utc", "z", "0", "+00:00"])),
-    known("backslash_quote", "safe_encoding", Takes::OneOf(&["safe_encoding"])),
-    known("bytea_output", "hex", Takes::OneOf(&["hex"])),
-    known("check_function_bodies", "on", Takes::Anything),
-    known("client_min_messages", "notice", Takes::Anything),
-    known("default_table_access_method", "heap", Takes::OneOf(&["heap"])),
-    known("default_tablespace", "", Takes::OneOf(&[""])),
-    known("default_transaction_deferrable", "off", OFF),
-    known("default_transaction_isolation", "repeatable read", LEVELS),
-    known("extra_float_digits", "1", Takes::Anything),
-    known("idle_in_transaction_session_timeout", "0", Takes::Time),
-    known("idle_session_timeout", "0", Takes::Time),
-    known("jit", "off", Takes::Anything),
-    known("lc_messages", "C", Takes::OneOf(&["c", "posix", "c.utf-8", "en_us.utf-8", ""])),
-    known("lock_timeout", "0", Takes::OneOf(&["0", "0ms", "0s"])),
-    known("max_identifier_length", "63", Takes::Nothing),
-    known("quote_all_identifiers", "off", OFF),
-    known("row_security", "off", OFF),
-    known(
-        "search_path",
-        "public",
-        Takes::OneOf(&["public", "$user, public", "pg_catalog", "pg_catalog, public", ""]),
-    ),
-    known("server_version_num", "150008", Takes::Nothing),
-    known("statement_timeout", "0", Takes::Time),
-    known("synchronize_seqscans", "off", Takes::Anything),
-    known("transaction_deferrable", "off", OFF),
-    known("transaction_isolation", "repeatable read", LEVELS),
-    known("transaction_read_only", "off", Takes::Ignored),
-    known("xmloption", "content", Takes::Anything),
-];
-
-fn find(name: &str) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| known.name.eq_ignore_ascii_case(name))
-}
+use known::{Known, Takes, find};
 
 /// The settings of a session that are not what they are everywhere.
 #[derive(Clone, Debug, Default)]
@@ -140,7 +55,7 @@ impl Settings {
     pub(crate) fn get(&self, name: &str) -> Result<String, Report> {
         let name = name.to_ascii_lowercase();
         let value = self.current.get(&name).cloned();
-        let value = value.or_else(|| find(&name).map(|known| known.value.to_string()));
+        let value = value.or_else(|| find(&name).map(|known| known.value.clone()));
         value.ok_or_else(|| unknown(&name))
     }
 
@@ -215,28 +130,50 @@ impl Settings {
     /// A time; nothing if it is zero.
     pub(crate) fn time(&self, name: &str) -> Option<Duration> {
         let text = self.current.get(name)?;
-        milliseconds(text).filter(|&ms| ms > 0).map(Duration::from_millis)
+        let ms = find(name)?.info.amount(text)?;
+        (ms > 0.0).then(|| Duration::from_millis(ms as u64))
+    }
+
+    /// Whether the client wants to hear remarks of this severity.
+    pub(crate) fn wants(&self, severity: &str) -> bool {
+        match self.current.get("client_min_messages").map(String::as_str) {
+            Some("error") => !matches!(severity, "NOTICE" | "WARNING"),
+            Some("warning") => severity != "NOTICE",
+            _ => true,
+        }
     }
 
     /// What clients are told of: names as they know them, and values.
     pub(crate) fn told(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        KNOWN
-            .iter()
-            .filter(|known| known.told)
-            .map(|known| (known.shown, self.current.get(known.name).map_or(known.value, String::as_str)))
+        known::all().iter().filter(|known| known.told).map(|known| self.shown(known))
     }
 
-    /// All settings with their values, for `SHOW ALL`.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        KNOWN
-            .iter()
-            .map(|known| (known.shown, self.current.get(known.name).map_or(known.value, String::as_str)))
+    /// All settings with their values and what they are, for `SHOW ALL`.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &str, &'static str)> {
+        known::all().iter().map(|known| {
+            let (name, value) = self.shown(known);
+            (name, value, known.info.description)
+        })
+    }
+
+    fn shown(&self, known: &'static Known) -> (&'static str, &str) {
+        (known.info.name, self.current.get(&known.name).map_or(known.value.as_str(), String::as_str))
+    }
+
+    /// Has the catalogs say what the settings are. Who the session is they know better.
+    pub(crate) fn share(&self, facts: &mut SessionFacts) {
+        facts.settings.clear();
+        facts.search_path = SessionFacts::default().search_path;
+        for (name, value) in self.current.iter().filter(|(name, _)| *name != "session_authorization") {
+            facts.set(&shown(name), value);
+        }
     }
 }
 
 /// The name of a setting as clients know it.
 pub(crate) fn shown(name: &str) -> String {
-    find(name).map_or_else(|| name.to_ascii_lowercase(), |known| known.shown.to_string())
+    let lower = name.to_ascii_lowercase();
+    find(&lower).map_or(lower, |known| known.info.name.to_string())
 }
 
 /// The value that a setting has once it is set to this text.
@@ -245,57 +182,47 @@ fn accepted(name: &str, text: &str) -> Result<String, Report> {
         // Names with a point are whoever's uses them.
         return if name.contains('.') { Ok(text.to_string()) } else { Err(unknown(name)) };
     };
-    let refused =
-        || Report::error("22023", format!("invalid value for parameter \"{}\": \"{text}\"", known.shown));
+    let shown = known.info.name;
+    let refused = |code| Report::error(code, format!("invalid value for parameter \"{shown}\": \"{text}\""));
     match known.takes {
-        Takes::Anything => Ok(text.to_string()),
-        Takes::Ignored => Ok(known.value.to_string()),
-        Takes::Truth => Ok(if is_on(text) { "on" } else { "off" }.to_string()),
-        Takes::Time => milliseconds(text).map(shown_time).ok_or_else(refused),
+        Takes::Free => known.info.read(text).map_err(|unfit| match unfit {
+            Unfit::Invalid { hint: None } => refused("22023"),
+            Unfit::Invalid { hint: Some(hint) } => refused("22023").with_hint(hint),
+            Unfit::OutOfRange { message } => Report::error("22023", message),
+        }),
+        Takes::Ignored => Ok(known.value.clone()),
         Takes::OneOf(values) if values.contains(&text.to_ascii_lowercase().replace('"', "").as_str()) => {
-            Ok(known.value.to_string())
+            Ok(known.value.clone())
         }
-        Takes::OneOf(_) => Err(Report::error("0A000", refused().message.clone()).with_hint(format!(
+        Takes::OneOf(_) => Err(refused("0A000").with_hint(format!(
             "it is {} here, always",
-            if known.value.is_empty() { "empty" } else { known.value }
+            if known.value.is_empty() { "empty" } else { &known.value }
         ))),
-        Takes::Nothing => {
-            Err(Report::error("55P02", format!("parameter \"{}\" cannot be changed", known.shown)))
+        Takes::Path if finds_the_same(text) => Ok(text.to_string()),
+        Takes::Path => {
+            Err(refused("0A000").with_hint("tables are in the schema public, which the list must have"))
         }
+        Takes::Nothing => Err(Report::error("55P02", format!("parameter \"{shown}\" cannot be changed"))),
     }
+}
+
+/// Whether names without a schema mean by a search path what they mean here, where `pg_catalog` and `public` are
+/// searched: schemas that do not exist have nothing to be found. A path that is empty, or `pg_catalog` alone, is what
+/// programs ask for that write the schema before every name.
+fn finds_the_same(path: &str) -> bool {
+    let elements = path_elements(path);
+    let has = |schema: &str| elements.iter().any(|element| element == schema);
+    !has("information_schema")
+        && (has("public") || elements.iter().all(|element| element.is_empty() || element == "pg_catalog"))
 }
 
 /// Whether a text says yes.
 pub(crate) fn is_on(text: &str) -> bool {
-    ["on", "true", "yes", "1", "t", "y"].contains(&text.to_ascii_lowercase().as_str())
+    gnitz::settings::truth(text) == Some(true)
 }
 
 fn unknown(name: &str) -> Report {
     Report::error("42704", format!("unrecognized configuration parameter \"{name}\""))
-}
-
-fn milliseconds(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let count: u64 = text[..digits].parse().ok()?;
-    let unit = match text[digits..].trim() {
-        "" | "ms" => 1,
-        "s" => 1_000,
-        "min" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    count.checked_mul(unit).filter(|&ms| ms <= i32::MAX as u64)
-}
-
-/// A time in the largest unit that says it exactly.
-fn shown_time(ms: u64) -> String {
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
-    match units.iter().find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit)) {
-        Some((unit, name)) => format!("{}{name}", ms / unit),
-        None => "0".to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -330,5 +257,32 @@ mod tests {
         assert_eq!(code("statement_timeout", "soon"), Err("22023"));
         assert_eq!(code("nonsense", "1"), Err("42704"));
         assert_eq!(code("my.own", "1"), Ok(()));
+        assert_eq!(code("work_mem", "1"), Err("22023"));
+        assert_eq!(code("log_statement", "all"), Err("42704"));
+    }
+
+    #[test]
+    fn search_paths_must_find_what_is_found() {
+        let mut settings = Settings::new(BTreeMap::new());
+        let mut code =
+            |value| settings.set("search_path", Some(value), false, false).map_err(|report| report.code);
+        for path in ["public", "\"$user\", public, x", "", "\"\"", "pg_catalog", "PG_CATALOG, Public"] {
+            assert_eq!(code(path), Ok(()), "{path}");
+        }
+        for path in ["x", "\"Public\"", "information_schema, public", "\"$user\""] {
+            assert_eq!(code(path), Err("0A000"), "{path}");
+        }
+    }
+
+    #[test]
+    fn remarks_are_for_those_who_want_them() {
+        let mut settings = Settings::new(BTreeMap::new());
+        let mut wanted = |value: &str| {
+            settings.set("client_min_messages", Some(value), false, false).expect(value);
+            ["NOTICE", "WARNING", "ERROR"].map(|severity| settings.wants(severity))
+        };
+        assert_eq!(wanted("debug1"), [true, true, true]);
+        assert_eq!(wanted("Warning"), [false, true, true]);
+        assert_eq!(wanted("error"), [false, false, true]);
     }
 }

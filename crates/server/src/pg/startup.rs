@@ -13,11 +13,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 
 use crate::logging;
-use crate::pg::cancel::{Full, Limits};
+use crate::pg::cancel::{Full, Limits, Who};
 use crate::pg::error::Report;
 use crate::pg::frame::{Body, MAX_STARTUP, Malformed, Message};
 use crate::pg::io::Io;
 use crate::pg::listen::Shared;
+use crate::pg::peers::Asking;
 use crate::pg::scram::{self, Exchange, Refusal};
 use crate::pg::session::{Client, Slot};
 use crate::pg::settings::Settings;
@@ -78,10 +79,13 @@ async fn begin(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> io:
         Err(Ended::Told(report)) => return refuse(&mut io, &report).await,
     };
     let secret = i32::from_be_bytes(scram::random()?);
-    let role = session.facts().session_user.clone();
-    let of_role = shared.database.connection_limit(&role).unwrap_or_default();
+    let user = session.facts().user.clone();
+    let of_role = shared.database.connection_limit(&user).unwrap_or_default();
     let limits = Limits { all: shared.options.max_connections, of_role };
-    let backend = match shared.backends.add(session.cancel_handle(), secret, &role, limits) {
+    let database = startup.parameters.get("database").unwrap_or(&user).clone();
+    let address = (peer.ip().to_string(), peer.port());
+    let who = Who { user: user.clone(), database: database.clone(), client: address.clone() };
+    let backend = match shared.backends.add(who, session.cancel_handle(), secret, limits) {
         Ok(backend) => backend,
         Err(Full::All) => {
             let report = Report::fatal("53300", "sorry, too many clients already")
@@ -89,16 +93,16 @@ async fn begin(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> io:
             return refuse(&mut io, &report).await;
         }
         Err(Full::Role) => {
-            let report = Report::fatal("53300", format!("too many connections for role \"{role}\""));
+            let report = Report::fatal("53300", format!("too many connections for role \"{user}\""));
             return refuse(&mut io, &report).await;
         }
     };
+    session.set_peers(Arc::new(Asking { shared: Arc::clone(shared), own: Arc::clone(&backend) }));
     let slot = Slot::new(backend, Arc::clone(shared));
-    let address = |address: SocketAddr| (address.ip().to_string(), address.port());
     session.set_facts(gnitz::SessionFacts {
-        database: startup.parameters.get("database").unwrap_or(&session.facts().user).clone(),
+        database,
         pid: slot.pid,
-        client: Some(address(peer)),
+        client: Some(address),
         ..gnitz::SessionFacts::clone(&session.facts())
     });
     let settings = settings(shared, &startup);

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gnitz::{Column, Session, StatementKind, Type};
+use gnitz::{Column, PreparedStatement, Session, StatementKind, Type};
 
 use crate::logging;
+use crate::pg::cancel::{Listed, lock, now};
 use crate::pg::command::Command;
 use crate::pg::error::Report;
 use crate::pg::types::oid::{self, Given};
@@ -13,7 +14,7 @@ use crate::pg::types::oid::{self, Given};
 /// One statement.
 pub(crate) struct Statement {
     /// Its text.
-    pub(crate) text: String,
+    pub(crate) text: Arc<str>,
     /// What it is.
     pub(crate) body: Body,
     /// What kind it is, for those who count.
@@ -44,7 +45,7 @@ impl Statement {
                 Body::Engine(if text.len() > SHORT { tokio::task::block_in_place(read)? } else { read()? })
             }
         };
-        Ok(Arc::new(Statement { text: text.to_string(), body, first_word: logging::kind(text) }))
+        Ok(Arc::new(Statement { text: text.into(), body, first_word: logging::kind(text) }))
     }
 
     /// What the engine's statement does.
@@ -133,6 +134,59 @@ impl Prepared {
             oids.push(declared.next().flatten().unwrap_or(own));
         }
         Ok(Prepared { parameters, elements, oids, columns: described.columns, statement })
+    }
+}
+
+/// The statements that a client has prepared, by name. Those with a name are listed for `pg_prepared_statements`.
+pub(crate) struct Named {
+    all: HashMap<String, Arc<Prepared>>,
+    listed: Arc<Listed>,
+}
+
+impl Named {
+    /// None yet.
+    pub(crate) fn new(listed: Arc<Listed>) -> Named {
+        Named { all: HashMap::new(), listed }
+    }
+
+    /// The statement of a name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Prepared>> {
+        self.all.get(name)
+    }
+
+    /// Adds one, instead of another of the name; `sql` is the `PREPARE` that made it, if one did.
+    pub(crate) fn insert(&mut self, name: String, prepared: Prepared, sql: Option<&str>) {
+        if !name.is_empty() {
+            let listed = PreparedStatement {
+                name: name.clone(),
+                statement: sql.map_or_else(|| Arc::clone(&prepared.statement.text), Arc::from),
+                prepared: now(),
+                parameters: prepared.oids.clone(),
+                from_sql: sql.is_some(),
+            };
+            lock(&self.listed).insert(name.clone(), listed);
+        }
+        self.all.insert(name, Arc::new(prepared));
+    }
+
+    /// Forgets one; whether it was there.
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        if !name.is_empty() {
+            lock(&self.listed).remove(name);
+        }
+        self.all.remove(name).is_some()
+    }
+
+    /// Forgets those that have a name.
+    pub(crate) fn clear_named(&mut self) {
+        lock(&self.listed).clear();
+        self.all.retain(|name, _| name.is_empty());
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        lock(&self.listed).clear();
+        self.all.clear();
     }
 }
 

@@ -7,6 +7,7 @@ mod extended;
 mod feeds;
 mod garbage;
 mod limits;
+mod sessions;
 mod simple;
 mod transactions;
 mod types;

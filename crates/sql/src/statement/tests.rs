@@ -113,6 +113,43 @@ fn refuses_by_name() {
 }
 
 #[test]
+fn only_and_qualified_operators_are_respelt() {
+    let same = |text: &str, plain: &str| {
+        let shown = |text: &str| match parse_one(text).expect(text) {
+            Statement::Query(query) => query.to_string(),
+            Statement::Update(update) => update.to_string(),
+            Statement::Delete(delete) => delete.to_string(),
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(shown(text), shown(plain), "{text}");
+    };
+    same("SELECT a FROM ONLY public.t", "SELECT a FROM public.t");
+    same("SELECT a FROM only (\"public\".t) AS x, ONLY u", "SELECT a FROM \"public\".t AS x, u");
+    same("SELECT a FROM t JOIN /* no heirs */ ONLY u ON b", "SELECT a FROM t JOIN u ON b");
+    same("UPDATE ONLY t SET a = 1", "UPDATE t SET a = 1");
+    same("DELETE FROM ONLY t", "DELETE FROM t");
+    same("SELECT \"only\" FROM \"only\"", "SELECT \"only\" FROM \"only\"");
+    same("SELECT a FROM t FETCH FIRST 3 ROWS ONLY", "SELECT a FROM t FETCH FIRST 3 ROWS ONLY");
+    same(
+        "SELECT a FROM t WHERE a OPERATOR(pg_catalog.=) ANY (array['r', 's']) AND b OPERATOR( pg_catalog.<>) ALL ('{}')",
+        "SELECT a FROM t WHERE a = ANY (array['r', 's']) AND b <> ALL ('{}')",
+    );
+}
+
+#[test]
+fn a_lock_is_for_readers() {
+    let locked = |text: &str| match parse_one(text) {
+        Ok(Statement::Lock(tables)) => tables.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" "),
+        Ok(other) => other.name().to_string(),
+        Err(error) => error.sqlstate().to_string(),
+    };
+    assert_eq!(locked("LOCK TABLE public.a, ONLY b * IN ACCESS SHARE MODE"), "a b");
+    assert_eq!(locked("lock \"A\" in access share mode nowait"), "A");
+    assert_eq!(locked("LOCK TABLE a"), "0A000");
+    assert_eq!(locked("LOCK TABLE a IN SHARE ROW EXCLUSIVE MODE"), "0A000");
+}
+
+#[test]
 fn one_statement_where_one_is_asked_for() {
     assert!(parse_one("SELECT 1; SELECT 2").is_err());
     assert!(parse_one("").is_err());

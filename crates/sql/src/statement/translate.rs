@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::ast::{
     self, ObjectType, Query, SetExpr, TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
 };
 
-use super::{CreateView, Drop, Statement, alter, copy, roles, settings};
+use super::{CreateView, Drop, Statement, alter, copy, lock, roles, settings};
 use crate::error::SqlError;
 use crate::names;
 
@@ -44,6 +44,7 @@ pub(super) fn statement(statement: ast::Statement, user: bool, view: bool) -> Re
         S::Copy { source, to, target, options, legacy_options, .. } => {
             copy::copy(source, to, target, options, legacy_options)
         }
+        S::Lock(asked) => lock::lock(&asked).map(Statement::Lock),
         S::Set(set) => settings::set(&set),
         S::ShowTables {
             terse: false,

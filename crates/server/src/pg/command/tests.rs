@@ -18,6 +18,11 @@ fn settings() {
     assert_eq!(parse("SET extra_float_digits = -1"), set("extra_float_digits", Some("-1")));
     assert_eq!(parse("SET my.thing TO DEFAULT"), set("my.thing", None));
     assert_eq!(parse("SET NAMES 'utf8'"), set("client_encoding", Some("utf8")));
+    assert_eq!(
+        parse("SET search_path TO Public, \"A b\", 'x'"),
+        set("search_path", Some("public, \"A b\", x"))
+    );
+    assert_eq!(parse("SET search_path = ''"), set("search_path", Some("\"\"")));
     let local = Command::Set { name: "a".into(), value: Some("1".into()), local: true };
     assert_eq!(parse("SET LOCAL a = 1"), local);
     let modes = |session, read_only| Command::SetTransaction { session, read_only };
@@ -39,8 +44,13 @@ fn settings() {
 #[test]
 fn statements_by_name() {
     let text = "PREPARE p (int, numeric(10, 2)) AS SELECT $1";
-    let types = vec![Given::Known(gnitz::Type::Int32), Given::Numeric];
-    assert_eq!(parse(text), Command::Prepare { name: "p".into(), types, start: text.len() - 9 });
+    assert_eq!(
+        parse(text),
+        Command::Prepare { name: "p".into(), types: vec![23, 1700], start: text.len() - 9 }
+    );
+    let text = "PREPARE p(pg_catalog.oid, \"pg_catalog\".name, varchar(3), \"char\", timestamp with time zone) AS SELECT 1";
+    let Command::Prepare { types, .. } = parse(text) else { panic!("a PREPARE") };
+    assert_eq!(types, [26, 19, 1043, 18, 1184]);
     let values = Some("1, f(')', (2))".to_string());
     assert_eq!(parse("EXECUTE p(1, f(')', (2)))"), Command::Execute { name: "p".into(), values });
     assert_eq!(parse("EXECUTE \"P\""), Command::Execute { name: "P".into(), values: None });

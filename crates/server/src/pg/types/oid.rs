@@ -140,34 +140,6 @@ pub(crate) fn given(oid: u32) -> Given {
     })
 }
 
-/// A type by the name it has in SQL, for `PREPARE`.
-pub(crate) fn by_name(name: &str) -> Option<Given> {
-    let lower = name.to_ascii_lowercase();
-    if let Some(element) = lower.trim_end().strip_suffix("[]") {
-        return match by_name(element)? {
-            Given::Known(ty) => Some(Given::Array(ty)),
-            Given::Numeric => Some(Given::Array(ANY_NUMERIC)),
-            _ => None,
-        };
-    }
-    let given = match lower.as_str() {
-        "unknown" => Given::Unknown,
-        "numeric" | "decimal" => Given::Numeric,
-        "int" => Given::Known(Type::Int32),
-        "float" => Given::Known(Type::Float64),
-        "char" | "character" | "character varying" | "bpchar" | "name" => Given::Known(Type::Text),
-        "time without time zone" => Given::Known(Type::Time),
-        "timestamp without time zone" => Given::Known(Type::Timestamp),
-        "timestamp with time zone" => Given::Known(Type::TimestampTz),
-        other if other.starts_with("numeric") || other.starts_with("decimal") => Given::Numeric,
-        other => {
-            let stem = other.split('(').next().unwrap_or_default().trim();
-            Given::Known(stem.parse().ok()?)
-        }
-    };
-    Some(given)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,12 +153,9 @@ mod tests {
         assert_eq!(of_column(&decimal), TypeInfo { oid: NUMERIC, size: -1, modifier: (12 << 16 | 2) + 4 });
         let short = Column { max_len: Some(10), ..Column::new("t", Type::Text) };
         assert_eq!(of_column(&short), TypeInfo { oid: VARCHAR, size: -1, modifier: 14 });
-        assert_eq!(by_name("VARCHAR(3)"), Some(Given::Known(Type::Text)));
-        assert_eq!(by_name("nonsense"), None);
-        assert_eq!(
-            (by_name("int[]"), given(1007)),
-            (Some(Given::Array(Type::Int32)), Given::Array(Type::Int32))
-        );
+        assert_eq!(gnitz::type_named("VARCHAR(3)").map(given), Some(Given::Known(Type::Text)));
+        assert_eq!(gnitz::type_named("int[]").map(given), Some(Given::Array(Type::Int32)));
+        assert_eq!(gnitz::type_named("nonsense"), None);
         assert_eq!(
             (of_array(Type::Text), of_array(ANY_NUMERIC), given(1014)),
             (1009, 1231, Given::Array(Type::Text))
