@@ -59,6 +59,8 @@ mod subscribe;
 mod sync;
 mod system;
 mod transaction;
+mod truncate;
+mod upkeep;
 mod version;
 mod view;
 pub mod wire;
