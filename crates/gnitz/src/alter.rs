@@ -25,7 +25,7 @@ pub(crate) fn apply(
 ) -> Redefined {
     let catalog = &base.compiled.catalog;
     let Some(relation) = target(catalog, alter)? else {
-        notices.push(Notice::missing(&alter.name));
+        notices.push(Notice::missing("relation", &alter.name));
         return Ok(None);
     };
     catalog.permit_owner(by, &relation)?;

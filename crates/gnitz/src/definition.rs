@@ -204,7 +204,7 @@ fn named(catalog: &Catalog, drop: &Drop, notices: &mut Vec<Notice>) -> Result<Ve
             Some(relation) if relation.def.kind == kind => named.push(Arc::clone(relation)),
             Some(_) => return Err(Error::WrongKind { name: name.clone(), expected }),
             None if drop.if_exists => {
-                notices.push(Notice::missing(name));
+                notices.push(Notice::missing(expected.trim_start_matches("a "), name));
             }
             None => return Err(Error::UndefinedTable { name: name.clone() }),
         }

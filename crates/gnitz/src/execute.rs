@@ -33,7 +33,7 @@ use crate::snapshot::Snapshot;
 use crate::subscribe::Start;
 use crate::sync::lock;
 use crate::transaction::Work;
-use crate::{check, copy, create_as, facts, scram};
+use crate::{check, copy, create_as, facts, scram, truncate, upkeep};
 
 /// What `SHOW TABLES` means.
 const SHOW_TABLES: &str = "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name";
@@ -201,6 +201,7 @@ impl Prepared {
                 message: "SUBSCRIBE never ends, so it cannot be run like this: use Statement::subscribe"
                     .to_string(),
             }),
+            Statement::Truncate(tables) => truncate::run(core, tables, &self.needs).map(done),
             Statement::Set { .. } => core.read(|_| Ok(())).map(done),
             Statement::Lock(tables) => self.lock(core, tables).map(done),
             _ => self.define(core, params),
@@ -265,6 +266,9 @@ impl Prepared {
                 core.define(Change::View(create.clone())).map(noted)
             }
             Statement::Drop(drop) => core.define(Change::Drop(drop.clone())).map(noted),
+            Statement::DropAbsent(drop) => upkeep::drop_absent(core, drop).map(noted),
+            Statement::CreateSchema => upkeep::create_schema(core).map(noted),
+            Statement::Upkeep(asked) => upkeep::run(core, asked).map(noted),
             Statement::Alter(alter) => core.define(Change::Alter(alter.clone())).map(noted),
             Statement::Role(change) => {
                 let change = core.read(|_| scram::hide(change))?;

@@ -60,6 +60,8 @@ mod subscribe;
 mod sync;
 mod system;
 mod transaction;
+mod truncate;
+mod upkeep;
 mod version;
 mod view;
 pub mod wire;

@@ -53,6 +53,7 @@ impl Live {
             if_not_exists: false,
             columns: Vec::new(),
             query: query.clone(),
+            no_data: false,
         };
         let new = view::define(planner, base, &mut catalog, (&create, base.state.epoch, ""))?;
         let compiled = Compiled::new(catalog, planner.functions())?;

@@ -35,9 +35,9 @@ impl Notice {
         Notice { severity: Severity::Warning, sqlstate: "01000", message }
     }
 
-    /// A relation is not there, as the statement allows.
-    pub(crate) fn missing(name: &str) -> Notice {
-        Notice::new(format!("relation \"{name}\" does not exist, skipping"))
+    /// An object of this kind is not there, as the statement allows.
+    pub(crate) fn missing(kind: &str, name: &str) -> Notice {
+        Notice::new(format!("{kind} \"{name}\" does not exist, skipping"))
     }
 
     /// A relation is there already, as the statement allows.

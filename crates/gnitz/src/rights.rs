@@ -39,13 +39,16 @@ impl Catalog {
 
     /// Refuses what only a relation's owner may do.
     pub(crate) fn permit_owner(&self, role: &str, relation: &Relation) -> Result<()> {
-        let groups = self.roles.with_groups(role);
-        if groups.contains(relation.owner.as_str())
-            || groups.iter().any(|group| self.roles.is_superuser(group))
-        {
-            return Ok(());
+        match self.owns(role, relation) {
+            true => Ok(()),
+            false => Err(refused(format!("must be owner of {} {}", kind(relation), relation.name()))),
         }
-        Err(refused(format!("must be owner of {} {}", kind(relation), relation.name())))
+    }
+
+    /// Whether the role may do with a relation what only its owner may.
+    pub(crate) fn owns(&self, role: &str, relation: &Relation) -> bool {
+        let groups = self.roles.with_groups(role);
+        groups.contains(relation.owner.as_str()) || groups.iter().any(|group| self.roles.is_superuser(group))
     }
 
     /// Refuses what touches the server's own files.
@@ -105,7 +108,8 @@ impl Catalog {
     }
 }
 
-fn kind(relation: &Relation) -> &'static str {
+/// What messages call a relation of its kind.
+pub(crate) fn kind(relation: &Relation) -> &'static str {
     match relation.def.kind {
         TableKind::Table => "table",
         TableKind::View => "materialized view",

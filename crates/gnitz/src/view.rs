@@ -46,6 +46,11 @@ pub(crate) fn create(
     let compiled = Compiled::new(catalog, planner.functions())?;
     let state = fill(planner, base, &compiled, &new, cancel)?;
     notices.extend(new.notice.map(Notice::new));
+    if create.no_data {
+        let message =
+            format!("materialized view \"{}\" is filled all the same: it is never stale", create.name);
+        notices.push(Notice::new(message));
+    }
     Ok(Some((compiled, state)))
 }
 

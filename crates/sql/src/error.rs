@@ -145,6 +145,8 @@ sql_states! {
     UndefinedParameter = "42P02",
     /// A table that exists already.
     DuplicateTable = "42P07",
+    /// A schema of this name exists.
+    DuplicateSchema = "42P06",
     /// A column reference that is not allowed in its place.
     InvalidColumnReference = "42P10",
     /// A definition of a table that makes no sense.

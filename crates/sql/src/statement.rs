@@ -1,7 +1,7 @@
 //! From text to statements: what the engine is asked to do, each with its place in the text.
 //!
 //! The grammar is sqlparser's PostgreSQL dialect; statements it does not know (`CHECK MATERIALIZED VIEW`,
-//! `EXPLAIN` of a view by name) are read from the tokens before it sees them. What comes out is our own
+//! `REFRESH`, `EXPLAIN` of a view by name) are read from the tokens before it sees them. What comes out is our own
 //! enum, which has exactly the statements that exist here: anything else is refused by name (0A000), and a
 //! clause that a known statement cannot honour is refused too, never dropped. A whole text is parsed
 //! before its first statement runs, so a syntax error changes nothing.
@@ -19,6 +19,7 @@ use crate::error::{Position, SqlError, SqlState};
 use crate::names;
 use crate::split::{self, Piece};
 
+mod absent;
 mod alter;
 mod copy;
 mod lock;
@@ -28,12 +29,15 @@ mod roles;
 mod settings;
 mod subscribe;
 mod translate;
+mod upkeep;
 
+pub use absent::{Absent, DropAbsent};
 pub use alter::{Alter, AlterAction};
 pub use copy::{CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Csv, Text};
 pub use needs::Need;
 pub use roles::{GrantTarget, Privileges, Rights, RoleChange, RoleOptions};
 pub use subscribe::{Followed, Subscribe};
+pub use upkeep::{Task, Upkeep};
 
 /// One statement of a text.
 #[derive(Clone, Debug)]
@@ -59,14 +63,22 @@ pub enum Statement {
     Update(Box<ast::Update>),
     /// `DELETE`
     Delete(Box<ast::Delete>),
+    /// `TRUNCATE` of these tables
+    Truncate(Vec<String>),
     /// `CREATE TABLE`
     CreateTable(Box<ast::CreateTable>),
     /// `CREATE MATERIALIZED VIEW`
     CreateView(Box<CreateView>),
     /// `DROP TABLE`, `DROP MATERIALIZED VIEW`
     Drop(Drop),
+    /// `DROP INDEX` and other kinds of objects that are not made here
+    DropAbsent(DropAbsent),
+    /// `CREATE SCHEMA IF NOT EXISTS public`
+    CreateSchema,
     /// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`
     Alter(Alter),
+    /// `REFRESH MATERIALIZED VIEW`, `ANALYZE`, `VACUUM`
+    Upkeep(Upkeep),
     /// `BEGIN`, `START TRANSACTION`
     Begin {
         /// Whether it may only read; nothing is what the session's transactions are like.
@@ -121,6 +133,8 @@ pub struct CreateView {
     pub columns: Vec<String>,
     /// What the view shows.
     pub query: Query,
+    /// `WITH NO DATA`: it was not to be filled yet.
+    pub no_data: bool,
 }
 
 /// `DROP … [IF EXISTS] names [CASCADE]`
@@ -153,10 +167,14 @@ impl Statement {
             Statement::Insert(_) => "INSERT",
             Statement::Update(_) => "UPDATE",
             Statement::Delete(_) => "DELETE",
+            Statement::Truncate(_) => "TRUNCATE TABLE",
             Statement::CreateTable(_) => "CREATE TABLE",
             Statement::CreateView(_) => "CREATE MATERIALIZED VIEW",
             Statement::Drop(drop) if drop.views => "DROP MATERIALIZED VIEW",
             Statement::Drop(_) => "DROP TABLE",
+            Statement::DropAbsent(drop) => drop.kind.statement(),
+            Statement::CreateSchema => "CREATE SCHEMA",
+            Statement::Upkeep(upkeep) => upkeep.task.name(),
             Statement::Alter(alter) if alter.view => "ALTER MATERIALIZED VIEW",
             Statement::Alter(_) => "ALTER TABLE",
             Statement::Begin { .. } => "BEGIN",
@@ -199,6 +217,7 @@ impl Statement {
                 Some(query) => ast::visit_relations(query.as_ref(), &mut note),
                 None => return found,
             },
+            Statement::Truncate(tables) => return tables.clone(),
             Statement::CopyFrom(copy) => return vec![copy.table.clone()],
             Statement::CopyTo(copy) => match &copy.source {
                 CopySource::Table { name, .. } => return vec![name.clone()],
@@ -282,6 +301,7 @@ fn parse_piece(mut piece: Piece) -> Result<Statement, SqlError> {
             let named = keyword(1) == "MATERIALIZED" || words.len() == 2;
             explain(piece, named).map(Statement::Explain)
         }
+        first if let Some(task) = Task::of(first) => task.read(piece.tokens).map(Statement::Upkeep),
         "ABORT" if words.len() == 1 => Ok(Statement::Rollback),
         "GRANT" | "REVOKE" if let Some(change) = roles::membership(parser(piece.tokens.clone())) => {
             change.map(Statement::Role)
@@ -290,11 +310,12 @@ fn parse_piece(mut piece: Piece) -> Result<Statement, SqlError> {
             let mut tokens = piece.tokens;
             let user = roles::user_is_role(&mut tokens);
             let view = alter::view_is_table(&mut tokens);
+            let with_data = upkeep::with_data(&mut tokens);
             let mut parser = parser(tokens);
             let mut statement = parser.parse_statement()?;
             depth::balance(&mut statement);
             expect_end(&mut parser)?;
-            translate::statement(statement, user, view)
+            translate::statement(statement, translate::Read { user, view, with_data })
         }
     }
 }

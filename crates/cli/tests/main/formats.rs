@@ -84,7 +84,7 @@ fn notices_go_to_standard_error() {
     let ran = shell(&[], &format!("{TABLE}{statements}"));
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""));
     let expected = [
-        "NOTICE: relation \"gone\" does not exist, skipping",
+        "NOTICE: table \"gone\" does not exist, skipping",
         "NOTICE: relation \"t\" already exists, skipping",
         "NOTICE: a materialized view has no order: ORDER BY belongs into the queries that read it",
         "NOTICE: drop cascades to \"v\"",

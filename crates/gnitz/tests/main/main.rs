@@ -14,6 +14,7 @@ mod sql;
 mod streams;
 mod subscribe;
 mod transactions;
+mod upkeep;
 mod views;
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};

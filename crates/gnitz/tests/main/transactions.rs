@@ -204,10 +204,7 @@ fn notices_belong_to_the_last_call() {
     let told: Vec<String> = notices.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
-        [
-            "NOTICE: relation \"a\" does not exist, skipping",
-            "NOTICE: relation \"b\" does not exist, skipping"
-        ]
+        ["NOTICE: table \"a\" does not exist, skipping", "NOTICE: table \"b\" does not exist, skipping"]
     );
     run(&session, "CREATE TABLE t (id BIGINT); CREATE TABLE IF NOT EXISTS t (id BIGINT)");
     let states: Vec<&str> = session.take_notices().iter().map(|notice| notice.sqlstate).collect();

@@ -122,7 +122,7 @@ fn constraint_tables(world: &World<'_>, rows: &mut Rows) {
 }
 
 /// The privileges that exist on a relation here.
-const PRIVILEGES: [&str; 4] = ["INSERT", "SELECT", "UPDATE", "DELETE"];
+const PRIVILEGES: [&str; 5] = ["INSERT", "SELECT", "UPDATE", "DELETE", "TRUNCATE"];
 
 fn table_privileges(world: &World<'_>, rows: &mut Rows) {
     for_each_privilege(world, |relation, role, owner, privilege| {
@@ -141,7 +141,7 @@ fn table_privileges(world: &World<'_>, rows: &mut Rows) {
 
 fn column_privileges(world: &World<'_>, rows: &mut Rows) {
     for_each_privilege(world, |relation, role, owner, privilege| {
-        for column in relation.columns.iter().filter(|_| privilege != "DELETE") {
+        for column in relation.columns.iter().filter(|_| !matches!(privilege, "DELETE" | "TRUNCATE")) {
             rows.push([
                 ("grantor", owner.into()),
                 ("grantee", role.into()),

@@ -41,6 +41,9 @@ impl Statement {
                     delete.selection.is_some() || delete.returning.is_some() || delete.using.is_some();
                 needs.change(self, target, Privileges::DELETE, reads);
             }
+            Statement::Truncate(tables) => {
+                tables.iter().for_each(|table| needs.add(table.clone(), Privileges::TRUNCATE));
+            }
             Statement::CopyFrom(copy) => needs.add(copy.table.clone(), Privileges::INSERT),
             Statement::CopyTo(copy) => match &copy.source {
                 CopySource::Table { name, .. } => needs.add(name.clone(), Privileges::SELECT),

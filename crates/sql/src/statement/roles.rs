@@ -134,17 +134,20 @@ impl Privileges {
     pub const CREATE: Privileges = Privileges(16);
     /// Name what is in the schema.
     pub const USAGE: Privileges = Privileges(32);
+    /// Remove all rows of a table at once.
+    pub const TRUNCATE: Privileges = Privileges(64);
     /// What ALL means for a table or view.
-    pub const ALL_OF_RELATION: Privileges = Privileges(15);
+    pub const ALL_OF_RELATION: Privileges = Privileges(79);
     /// What ALL means for the schema.
     pub const ALL_OF_SCHEMA: Privileges = Privileges(48);
 
     /// The names, and PostgreSQL's letters.
-    const NAMES: [(Privileges, &str, char); 6] = [
+    const NAMES: [(Privileges, &str, char); 7] = [
         (Privileges::INSERT, "INSERT", 'a'),
         (Privileges::SELECT, "SELECT", 'r'),
         (Privileges::UPDATE, "UPDATE", 'w'),
         (Privileges::DELETE, "DELETE", 'd'),
+        (Privileges::TRUNCATE, "TRUNCATE", 'D'),
         (Privileges::USAGE, "USAGE", 'U'),
         (Privileges::CREATE, "CREATE", 'C'),
     ];
@@ -351,6 +354,7 @@ fn privilege(action: &Action) -> Result<Privileges, SqlError> {
         Action::Insert { columns: None } => Ok(Privileges::INSERT),
         Action::Update { columns: None } => Ok(Privileges::UPDATE),
         Action::Delete => Ok(Privileges::DELETE),
+        Action::Truncate => Ok(Privileges::TRUNCATE),
         Action::Usage => Ok(Privileges::USAGE),
         Action::Create { obj_type: None } => Ok(Privileges::CREATE),
         Action::Select { .. } | Action::Insert { .. } | Action::Update { .. } => {

@@ -93,8 +93,12 @@ fn refuses_by_name() {
         ("CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1", "CREATE OR REPLACE MATERIALIZED VIEW"),
         ("CREATE INDEX i ON t (a)", "CREATE INDEX"),
         ("DROP VIEW v", "DROP VIEW"),
-        ("DROP INDEX v", "DROP INDEX"),
-        ("TRUNCATE t", "TRUNCATE"),
+        ("DROP FUNCTION v", "DROP FUNCTION"),
+        ("TRUNCATE IF EXISTS t", "TRUNCATE"),
+        ("CREATE SCHEMA s", "CREATE SCHEMA"),
+        ("CREATE EXTENSION IF NOT EXISTS x", "CREATE EXTENSION"),
+        ("REFRESH MATERIALIZED VIEW v WITH NO DATA", "WITH NO DATA"),
+        ("CREATE TABLE t AS SELECT 1 AS a WITH NO DATA", "WITH NO DATA"),
         ("BEGIN ISOLATION LEVEL SERIALIZABLE", "ISOLATION LEVEL SERIALIZABLE"),
         ("EXPLAIN ANALYZE SELECT 1", "EXPLAIN with options"),
         ("EXPLAIN (ANALYZE) SELECT 1", "EXPLAIN with options"),
@@ -147,6 +151,47 @@ fn a_lock_is_for_readers() {
     assert_eq!(locked("lock \"A\" in access share mode nowait"), "A");
     assert_eq!(locked("LOCK TABLE a"), "0A000");
     assert_eq!(locked("LOCK TABLE a IN SHARE ROW EXCLUSIVE MODE"), "0A000");
+}
+
+#[test]
+fn upkeep_is_read_from_its_tokens() {
+    let read = |text: &str| match parse_one(text) {
+        Ok(Statement::Upkeep(upkeep)) => upkeep,
+        other => panic!("{text}: {other:?}"),
+    };
+    for (text, task, relations) in [
+        ("REFRESH MATERIALIZED VIEW v", Task::Refresh, "v"),
+        ("refresh materialized view concurrently public.\"V\" with data;", Task::Refresh, "V"),
+        ("ANALYZE", Task::Analyze, ""),
+        ("ANALYSE VERBOSE t", Task::Analyze, "t"),
+        ("ANALYZE (VERBOSE, SKIP_LOCKED false) t (a, \"B\"), u", Task::Analyze, "t.a.B,u"),
+        ("VACUUM", Task::Vacuum, ""),
+        ("VACUUM FULL FREEZE VERBOSE ANALYZE t", Task::Vacuum, "t"),
+        ("VACUUM (ANALYZE, PARALLEL 4, INDEX_CLEANUP auto) t, u", Task::Vacuum, "t,u"),
+    ] {
+        let upkeep = read(text);
+        let names = upkeep.relations.iter().map(|(name, columns)| {
+            std::iter::once(name).chain(columns).cloned().collect::<Vec<_>>().join(".")
+        });
+        assert_eq!((upkeep.task, names.collect::<Vec<_>>().join(",")), (task, relations.into()), "{text}");
+    }
+    for text in [
+        "VACUUM (nonsense) t",
+        "ANALYZE t u",
+        "REFRESH VIEW v",
+        "REFRESH MATERIALIZED VIEW CONCURRENTLY v WITH NO DATA",
+        "CREATE TABLE t (a int) WITH DATA",
+        "SELECT 1 WITH DATA",
+    ] {
+        assert_eq!(refused(text).0, "42601", "{text}");
+    }
+    let Ok(Statement::CreateView(view)) =
+        parse_one("CREATE MATERIALIZED VIEW v AS SELECT 1 AS a WITH NO DATA;")
+    else {
+        panic!("a view")
+    };
+    assert!(view.no_data);
+    assert_eq!(view.query.to_string(), "SELECT 1 AS a");
 }
 
 #[test]
@@ -211,7 +256,7 @@ fn users_are_roles_that_log_in() {
     let RoleChange::Rights(rights) = role("GRANT ALL PRIVILEGES ON t, public.u TO PUBLIC") else {
         panic!("not rights");
     };
-    assert_eq!(rights.privileges.letters(), "arwd");
+    assert_eq!(rights.privileges.letters(), "arwdD");
     assert_eq!(
         (rights.on, rights.grantees),
         (GrantTarget::Relations(vec!["t".into(), "u".into()]), vec![None])

@@ -5,26 +5,49 @@ use datafusion::sql::sqlparser::ast::{
     self, ObjectType, Query, SetExpr, TransactionAccessMode, TransactionIsolationLevel, TransactionMode,
 };
 
+use super::absent::{self, Absent};
 use super::{CreateView, Drop, Statement, alter, copy, lock, roles, settings};
-use crate::error::SqlError;
+use crate::error::{SqlError, SqlState};
 use crate::names;
 
-/// `user` says that a role is to be a user, `view` that a table is to be a view.
-pub(super) fn statement(statement: ast::Statement, user: bool, view: bool) -> Result<Statement, SqlError> {
+/// What was read from a statement's tokens before the grammar saw them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Read {
+    /// A role is to be a user.
+    pub(super) user: bool,
+    /// A table is to be a view.
+    pub(super) view: bool,
+    /// `WITH DATA`, `WITH NO DATA` at the end.
+    pub(super) with_data: Option<bool>,
+}
+
+pub(super) fn statement(statement: ast::Statement, read: Read) -> Result<Statement, SqlError> {
     use ast::Statement as S;
+    let Read { user, view, with_data } = read;
+    if with_data.is_some() {
+        may_have_data(&statement, with_data)?;
+    }
     match statement {
         S::Query(query) => Ok(Statement::Query(checked(query)?)),
         S::Insert(insert) => Ok(Statement::Insert(Box::new(insert))),
         S::Update(update) => Ok(Statement::Update(Box::new(update))),
         S::Delete(delete) => Ok(Statement::Delete(Box::new(delete))),
+        S::Truncate(truncate) => self::truncate(&truncate),
         S::CreateTable(table) => Ok(Statement::CreateTable(Box::new(table))),
-        S::CreateView(view) => create_view(view),
+        S::CreateView(view) => create_view(view, with_data == Some(false)),
         S::AlterTable(table) => alter::alter(table, view),
         S::CreateRole(role) => roles::create(role, user),
         S::AlterRole { name, operation } => roles::alter(&name, operation),
         S::Drop { object_type: ObjectType::Role, if_exists, names, .. } => roles::drop(&names, if_exists),
         S::Grant(grant) => roles::grant(&grant),
         S::Revoke(revoke) => roles::revoke(&revoke),
+        S::Drop { object_type, if_exists, names, .. } if let Some(kind) = Absent::of(object_type) => {
+            absent::drop(kind, if_exists, &names)
+        }
+        S::DropExtension(drop) => Ok(absent::drop_extension(&drop)),
+        S::CreateSchema { schema_name, if_not_exists, .. } => {
+            absent::create_schema(&schema_name, if_not_exists)
+        }
         S::Drop { object_type, if_exists, names, cascade, .. } => {
             drop(object_type, if_exists, &names, cascade)
         }
@@ -67,7 +90,6 @@ fn refusal(statement: &ast::Statement) -> SqlError {
         text.split(|c: char| !c.is_ascii_uppercase()).take_while(|word| !word.is_empty()).take(3).collect();
     let error = SqlError::unsupported(words.join(" "));
     match statement {
-        ast::Statement::Truncate(_) => error.with_hint("write DELETE FROM with the table's name"),
         ast::Statement::Merge(_) => error.with_hint("write INSERT … ON CONFLICT"),
         _ => error,
     }
@@ -89,7 +111,30 @@ pub(super) fn checked(query: Box<Query>) -> Result<Box<Query>, SqlError> {
     }
 }
 
-fn create_view(view: ast::CreateView) -> Result<Statement, SqlError> {
+/// No table has an identity, is referred to by another one, or has descendants, so the clauses about those change
+/// nothing.
+fn truncate(truncate: &ast::Truncate) -> Result<Statement, SqlError> {
+    if truncate.if_exists || truncate.partitions.is_some() || truncate.on_cluster.is_some() {
+        return Err(SqlError::unsupported("IF EXISTS, PARTITION and ON CLUSTER of TRUNCATE"));
+    }
+    let names = truncate.table_names.iter().map(|table| names::relation(&table.name));
+    Ok(Statement::Truncate(names.collect::<Result<_, _>>()?))
+}
+
+/// Only what is made of a query can be made without its rows.
+fn may_have_data(statement: &ast::Statement, with_data: Option<bool>) -> Result<(), SqlError> {
+    match statement {
+        ast::Statement::CreateView(view) if view.materialized => Ok(()),
+        ast::Statement::CreateTable(table) if table.query.is_some() => match with_data {
+            Some(false) => Err(SqlError::unsupported("CREATE TABLE AS … WITH NO DATA")
+                .with_hint("write LIMIT 0 at the end of the query")),
+            _ => Ok(()),
+        },
+        _ => Err(SqlError::new(SqlState::SyntaxError, "syntax error at or near \"WITH\"")),
+    }
+}
+
+fn create_view(view: ast::CreateView, no_data: bool) -> Result<Statement, SqlError> {
     let position = names::position(&view.name);
     let refuse =
         |what: &str| Err(SqlError::unsupported(format!("{what} of CREATE MATERIALIZED VIEW")).at(position));
@@ -121,6 +166,7 @@ fn create_view(view: ast::CreateView) -> Result<Statement, SqlError> {
         if_not_exists: view.if_not_exists,
         columns: view.columns.iter().map(|c| names::fold(&c.name)).collect(),
         query: *checked(view.query)?,
+        no_data,
     })))
 }
 
