@@ -70,7 +70,9 @@ pub use error::{Error, Result};
 pub use follow::Feed;
 pub use mode::Status;
 pub use notice::{Notice, Severity};
-pub use outcome::{Column, CopyLayout, Description, Outcome, PG_TYPE, QueryResult, StatementKind, Value};
+pub use outcome::{
+    Column, CopyLayout, Description, Origin, Outcome, PG_TYPE, QueryResult, StatementKind, Value,
+};
 pub use pgcatalog::{Session as SessionFacts, Setting, array_elements, element_type};
 pub use scram::Verifier;
 pub use session::{CancelHandle, Session, Statement, Transaction};

@@ -27,6 +27,7 @@ pub use array::parse as array_elements;
 pub use facts::{Column, Facts, Relation, RelationKind, Role, Session, Setting};
 pub use query::{Answer, Concern, OutputColumn, Parameter, Prepared, concern, fold};
 pub use types::{element_of as element_type, pg_type_of, storage_type};
+pub use world::relation_oid;
 
 /// The number of the role that owns what is built in.
 pub const BOOTSTRAP_ROLE: u32 = oid::BOOTSTRAP_ROLE;

@@ -2,6 +2,7 @@
 
 mod access;
 mod copy;
+mod described;
 mod extended;
 mod feeds;
 mod garbage;
