@@ -357,8 +357,24 @@ public class JdbcClient {
             row.deleteRow();
             row.first();
             is(row.getLong(1), 1L);
+            ResultSetMetaData told = row.getMetaData();
+            is(told.getColumnTypeName(4), "varchar");
+            is(told.getPrecision(4), 20);
+            is(told.getTableName(4), NAME);
+            is(told.isNullable(1), ResultSetMetaData.columnNoNulls);
+            is(told.isNullable(4), ResultSetMetaData.columnNullable);
+            row.updateString("label", "edited");
+            row.updateInt("whole", 11);
+            row.updateRow();
+            is(row.getString(4), "edited");
+            row.moveToInsertRow();
+            row.updateLong("id", 2);
+            row.updateShort("small", (short) 3);
+            row.updateString("label", "new");
+            row.insertRow();
         }
-        is(query(connection, "SELECT id FROM " + NAME + " WHERE id IN (1, 2)"), List.of(List.of("1")));
+        is(query(connection, "SELECT id, whole, label FROM " + NAME + " WHERE id IN (1, 2) ORDER BY id"), List.of(List.of("1", "11", "edited"), List.of("2", "5", "new")));
+        run(connection, "DELETE FROM " + NAME + " WHERE id = 2");
     }
 
     /** What Metabase asks when it gets to know a database, and how it looks into one. */

@@ -365,7 +365,7 @@ impl Prepared {
         let given = lock(&self.given).clone();
         let facts = || facts::SnapshotFacts::new(snapshot, core);
         let make = |query: &Query| {
-            if let Some(point) = PointQuery::recognise(planner, as_dyn.as_ref(), query) {
+            if let Some(point) = PointQuery::recognise(planner, as_dyn.as_ref(), query, &given) {
                 return Ok(PlanKind::Point(Box::new(point)));
             }
             Result::Ok(PlanKind::Query(Box::new(planner.prepare(&as_dyn, query, &given)?)))
@@ -385,7 +385,8 @@ impl Prepared {
             return Ok(plan);
         }
         let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(snapshot);
-        let dml = PreparedDml::new(&core.engine().planner, &as_dyn, &self.statement)?;
+        let given = lock(&self.given).clone();
+        let dml = PreparedDml::new(&core.engine().planner, &as_dyn, &self.statement, &given)?;
         Ok(self.made(snapshot, PlanKind::Change(Box::new(dml)), true))
     }
 
@@ -619,7 +620,7 @@ fn explain_change(
     work: &Work,
     statement: &Statement,
 ) -> Result<String> {
-    let dml = PreparedDml::new(planner, snapshot, statement)?;
+    let dml = PreparedDml::new(planner, snapshot, statement, &[])?;
     let catalog = &work.base().compiled.catalog;
     let views: Vec<String> =
         catalog.dependents(dml.table().id).iter().map(|v| v.name().to_string()).collect();

@@ -73,7 +73,9 @@ pub use error::{Error, Result};
 pub use follow::Feed;
 pub use mode::Status;
 pub use notice::{Notice, Severity};
-pub use outcome::{Column, CopyLayout, Description, Outcome, PG_TYPE, QueryResult, StatementKind, Value};
+pub use outcome::{
+    Column, CopyLayout, Description, Origin, Outcome, PG_TYPE, QueryResult, StatementKind, Value,
+};
 pub use peers::{Peers, SettingChange};
 pub use pgcatalog::settings;
 pub use pgcatalog::{

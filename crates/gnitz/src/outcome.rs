@@ -1,14 +1,17 @@
 //! What a statement answers, and the values it can be given.
 
 use std::fmt;
+use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
+use pgcatalog::RelationKind;
 use sql::types;
 use zset::{Datum, Type};
 
 use crate::error::Result;
+use crate::system;
 
 /// The metadata key under which a column's field says its PostgreSQL type, as the type's OID, where that is not the
 /// one that follows from its Arrow type: `oid`, `name`, `"char"`, arrays (whose values are text, `{…}`).
@@ -58,6 +61,13 @@ impl QueryResult {
     pub fn pg_types(&self) -> Vec<Option<u32>> {
         let fields = self.schema.fields().iter();
         fields.map(|field| field.metadata().get(PG_TYPE).and_then(|oid| oid.parse().ok())).collect()
+    }
+
+    /// The columns as clients are told of them.
+    pub fn columns(&self) -> Result<Vec<Column>> {
+        let column =
+            |(field, pg_type): (&Arc<Field>, Option<u32>)| Ok(Column { pg_type, ..Column::of_field(field)? });
+        self.schema.fields().iter().zip(self.pg_types()).map(column).collect()
     }
 
     /// The rows as single values, in the representation of their types: for few rows; many are better read from
@@ -130,12 +140,37 @@ pub struct Column {
     pub max_len: Option<u32>,
     /// The OID of its PostgreSQL type, where that does not follow from its type: see [`PG_TYPE`].
     pub pg_type: Option<u32>,
+    /// The column of a table or view that it is, unchanged.
+    pub origin: Option<Origin>,
+}
+
+/// A column of a table or view, as the catalogs know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The OID of the table or view in `pg_class`.
+    pub relation: u32,
+    /// Its `attnum`, counted from 1.
+    pub number: i16,
 }
 
 impl Column {
     /// A column of a type that its own PostgreSQL type follows from.
     pub fn new(name: impl Into<String>, ty: Type) -> Column {
-        Column { name: name.into(), ty, max_len: None, pg_type: None }
+        Column { name: name.into(), ty, max_len: None, pg_type: None, origin: None }
+    }
+
+    /// The column that a field of an answer is.
+    pub(crate) fn of_field(field: &Field) -> Result<Column> {
+        let column = Column::new(field.name(), types::from_arrow_or_refuse(field.data_type())?);
+        let Some(origin) = sql::Origin::of(field) else { return Ok(column) };
+        let kind = match system::is_system(origin.relation) {
+            true => RelationKind::System,
+            false => RelationKind::Table,
+        };
+        let relation = pgcatalog::relation_oid(kind, origin.relation.0);
+        let number = i16::try_from(origin.column + 1).ok();
+        let origin_of = |number| Origin { relation, number };
+        Ok(Column { max_len: origin.max_len, origin: number.map(origin_of), ..column })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-use sql::{PointQuery, Prepared as PreparedQuery, PreparedDml, types};
+use sql::{PointQuery, Prepared as PreparedQuery, PreparedDml};
 use zset::Type;
 
 use crate::error::Result;
@@ -59,5 +59,5 @@ fn catalog_column(column: &pgcatalog::OutputColumn) -> Column {
 
 /// The columns of a schema.
 pub(crate) fn columns(schema: &Schema) -> Result<Vec<Column>> {
-    Ok(types::column_defs(schema)?.into_iter().map(Column::from).collect())
+    schema.fields().iter().map(|field| Column::of_field(field)).collect()
 }

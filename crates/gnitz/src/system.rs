@@ -14,6 +14,11 @@ pub(crate) const COLUMNS: CollectionId = CollectionId(u32::MAX - 1);
 pub(crate) const VIEWS: CollectionId = CollectionId(u32::MAX - 2);
 pub(crate) const OPERATORS: CollectionId = CollectionId(u32::MAX - 3);
 
+/// Whether a collection is a system table.
+pub(crate) fn is_system(id: CollectionId) -> bool {
+    ALL.iter().any(|(system, ..)| *system == id)
+}
+
 const fn text(name: &'static str) -> (&'static str, Type, bool) {
     (name, Type::Text, false)
 }

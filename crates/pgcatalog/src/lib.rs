@@ -31,7 +31,7 @@ pub use facts::{
 };
 pub use query::{Answer, Concern, OutputColumn, Parameter, Prepared, concern, fold};
 pub use types::{element_of as element_type, named as type_named, pg_type_of, storage_type};
-pub use world::quoted as quote_ident;
+pub use world::{quoted as quote_ident, relation_oid};
 
 /// The number of the role that owns what is built in.
 pub const BOOTSTRAP_ROLE: u32 = oid::BOOTSTRAP_ROLE;

@@ -129,10 +129,15 @@ pub(crate) const DATABASE_OWNER: &str = "pg_database_owner";
 
 /// The OID of a relation in `pg_class`.
 pub(crate) fn oid_of(relation: &Relation) -> u32 {
-    match relation.kind {
+    relation_oid(relation.kind, relation.id)
+}
+
+/// The OID in `pg_class` of the relation whose collection has this number.
+pub fn relation_oid(kind: RelationKind, collection: u32) -> u32 {
+    match kind {
         // Numbers of system tables count down from the largest.
-        RelationKind::System => 15_000 + (u32::MAX - relation.id) % 1000,
-        _ => oid::FIRST_USER + relation.id,
+        RelationKind::System => 15_000 + (u32::MAX - collection) % 1000,
+        RelationKind::Table | RelationKind::View => oid::FIRST_USER + collection,
     }
 }
 

@@ -88,13 +88,14 @@ struct Affected {
 }
 
 impl PreparedDml {
-    /// Prepares an `INSERT`, `UPDATE` or `DELETE`.
+    /// Prepares an `INSERT`, `UPDATE` or `DELETE`. `given` are types that its parameters are said to have.
     pub fn new(
         planner: &Arc<Planner>,
         snapshot: &Arc<dyn Snapshot>,
         statement: &Statement,
+        given: &[Option<Type>],
     ) -> Result<PreparedDml, SqlError> {
-        let mut params = Params::default();
+        let mut params = Params::new(given);
         let (target, alias, action, items) = match statement {
             Statement::Insert(insert) => {
                 let (target, alias, action) = insert::prepare(planner, snapshot, insert, &mut params)?;

@@ -85,6 +85,10 @@ sql_states! {
     InvalidParameter = "22023",
     /// An ill-formed escape in a pattern.
     InvalidEscape = "22025",
+    /// A LIMIT that is negative.
+    InvalidRowCountInLimit = "2201W",
+    /// An OFFSET that is negative.
+    InvalidRowCountInOffset = "2201X",
     /// Text that is not a value of the type it is cast to.
     InvalidText = "22P02",
     /// Bytes that are no value of the type they are said to be.
@@ -368,10 +372,12 @@ fn from_schema_error(error: &SchemaError) -> SqlError {
             SqlState::DuplicateColumn
         }
         SchemaError::FieldNotFound { field, .. } => {
-            return SqlError::new(
-                SqlState::UndefinedColumn,
-                format!("column {} does not exist", field.flat_name()),
-            );
+            // As PostgreSQL words it: in quotes, unless the relation is named too.
+            let name = match &field.relation {
+                Some(relation) => format!("{}.{}", relation.table(), field.name),
+                None => format!("\"{}\"", field.name),
+            };
+            return SqlError::new(SqlState::UndefinedColumn, format!("column {name} does not exist"));
         }
     };
     SqlError::new(state, first_line(&error.to_string()))

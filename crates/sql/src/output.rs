@@ -3,9 +3,11 @@
 //! A column without `AS` is named for what it is: a column keeps its name, a call is named for its function,
 //! and anything else is `?column?`. DataFusion's names spell out the expression and change with its types.
 
-use datafusion::sql::sqlparser::ast::{CastKind, Expr, Query, Select, SelectItem, SetExpr};
+use datafusion::sql::sqlparser::ast::{CastKind, DataType, Expr, Query, Select, SelectItem, SetExpr};
+use zset::Type;
 
 use crate::names::{fold, quoted};
+use crate::sqltype;
 
 const UNNAMED: &str = "?column?";
 
@@ -101,7 +103,7 @@ pub(crate) fn name_of(expr: &Expr) -> String {
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => name_of(inner),
         Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } => {
             match name_of(expr) {
-                name if name == UNNAMED => data_type.to_string().to_lowercase(),
+                name if name == UNNAMED => type_name(data_type),
                 name => name,
             }
         }
@@ -119,7 +121,7 @@ pub(crate) fn name_of(expr: &Expr) -> String {
         Expr::Ceil { .. } => "ceil".to_string(),
         Expr::Floor { .. } => "floor".to_string(),
         Expr::Exists { .. } => "exists".to_string(),
-        Expr::TypedString(typed) => typed.data_type.to_string().to_lowercase(),
+        Expr::TypedString(typed) => type_name(&typed.data_type),
         Expr::Interval(_) => "interval".to_string(),
         Expr::Subquery(query) => match leftmost(&query.body).map(|select| select.projection.as_slice()) {
             Some([SelectItem::UnnamedExpr(inner)]) => name_of(inner),
@@ -128,4 +130,34 @@ pub(crate) fn name_of(expr: &Expr) -> String {
         },
         _ => UNNAMED.to_string(),
     }
+}
+
+/// What PostgreSQL itself calls a type, whatever synonym was written.
+fn type_name(data_type: &DataType) -> String {
+    let name = match (sqltype::of(data_type), data_type) {
+        (_, DataType::Numeric(_) | DataType::Decimal(_) | DataType::Dec(_)) => "numeric",
+        (_, DataType::Char(_) | DataType::Character(_)) => "bpchar",
+        (_, DataType::Varchar(_) | DataType::CharacterVarying(_) | DataType::CharVarying(_)) => "varchar",
+        (Ok(declared), _) => match declared.ty {
+            Type::Bool => "bool",
+            Type::Int16 => "int2",
+            Type::Int32 => "int4",
+            Type::Int64 => "int8",
+            Type::Float32 => "float4",
+            Type::Float64 => "float8",
+            Type::Decimal { .. } => "numeric",
+            Type::Text => "text",
+            Type::Bytes => "bytea",
+            Type::Date => "date",
+            Type::Time => "time",
+            Type::Timestamp => "timestamp",
+            Type::TimestampTz => "timestamptz",
+            Type::Interval => "interval",
+        },
+        (Err(_), other) => {
+            let text = other.to_string().to_lowercase();
+            return text.strip_prefix("pg_catalog.").map_or(text.clone(), str::to_string);
+        }
+    };
+    name.to_string()
 }

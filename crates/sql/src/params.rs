@@ -15,7 +15,7 @@ use zset::{Datum, Type};
 
 use crate::error::{SqlError, SqlState};
 use crate::literal::Literal;
-use crate::{assign, input, sqltype};
+use crate::{assign, hints, input, sqltype};
 
 /// As many parameters as PostgreSQL's protocol can count.
 const MAX_PARAMETERS: usize = 65_535;
@@ -24,11 +24,20 @@ const MAX_PARAMETERS: usize = 65_535;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Params {
     types: Vec<Option<Type>>,
+    /// The types that the caller said its values are of.
+    given: Vec<Option<Type>>,
     /// Those that stand somewhere else than beside a key column alone.
     assigned: Vec<bool>,
 }
 
 impl Params {
+    /// None yet, of a statement whose caller said this of its values. An operand has the type that was given; what is
+    /// assigned to a column has the column's, and text takes the type of its place.
+    pub(crate) fn new(given: &[Option<Type>]) -> Params {
+        let given = given.iter().map(|ty| ty.filter(|ty| *ty != Type::Text)).collect();
+        Params { given, ..Params::default() }
+    }
+
     /// The types in order; `None` takes a value of any type.
     pub fn types(&self) -> &[Option<Type>] {
         &self.types
@@ -105,7 +114,7 @@ impl Params {
         let boolean = Some(Type::Bool);
         Ok(match expr {
             Expr::Value(value) => match placeholder(&value.value)? {
-                Some(index) => self.note(index, wanted),
+                Some(index) => self.note(index, wanted.or(self.given_to(index))),
                 None => natural(expr),
             },
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) => column(expr),
@@ -225,22 +234,26 @@ impl Params {
         Ok(ty)
     }
 
-    /// Notes the parameters anywhere below a node of the syntax tree, without a type.
+    /// Notes the parameters anywhere below a node of the syntax tree, with the types that its text tells.
     pub(crate) fn note_all(&mut self, node: &impl Visit) -> Result<(), SqlError> {
         let mut failed = None;
         let _ = visit_expressions(node, |expr| {
-            if let Expr::Value(value) = expr {
-                match placeholder(&value.value) {
-                    Ok(Some(index)) => {
-                        self.note(index, None);
-                    }
-                    Ok(None) => {}
-                    Err(error) => failed = Some(error),
-                }
+            if let Expr::Value(value) = expr
+                && let Err(error) = placeholder(&value.value)
+            {
+                failed = Some(error);
             }
             ControlFlow::<()>::Continue(())
         });
+        for (index, ty) in hints::found(node) {
+            self.note(index, self.given_to(index).or(ty));
+        }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// The type that the value of parameter `index` is said to be of.
+    fn given_to(&self, index: usize) -> Option<Type> {
+        self.given.get(index).copied().flatten()
     }
 }
 
@@ -324,6 +337,11 @@ mod tests {
         assert_eq!(inferred("CASE WHEN $1 THEN $2 ELSE a END", None), [Some(Type::Bool), big]);
         assert_eq!(inferred("coalesce($1, a)", None), [big]);
         assert_eq!(inferred("length($1)", None), [None]);
+        let mut given = Params::new(&[Some(Type::Interval), Some(Type::Int16), Some(Type::Text)]);
+        let expr = parse_expression("a - $1 + $2 + $3").expect("an expression");
+        given.infer(&expr, None, &|_| Some(Type::TimestampTz)).expect("parameters");
+        assert_eq!(given.types(), [Some(Type::Interval), Some(Type::Int16), Some(Type::TimestampTz)]);
+        assert_eq!(inferred("EXISTS (SELECT $1::int LIMIT $2)", None), [Some(Type::Int32), big]);
         assert_eq!(inferred("$3", None), [None, None, None]);
     }
 

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema as ArrowSchema};
 use circuit::Circuit;
-use datafusion::common::ParamValues;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::Query;
 use zset::{Datum, Schema, Type};
 
@@ -18,11 +19,13 @@ use crate::constructs::Constructs;
 use crate::error::{SqlError, SqlState};
 use crate::functions::Library;
 use crate::fuse::fuse;
+use crate::origin::Origin;
 use crate::output::column_names;
+use crate::series::Values;
 use crate::session::Session;
 use crate::table::Relation;
 use crate::types::{from_arrow, record_batch, to_arrow, to_scalar};
-use crate::view;
+use crate::{assign, hints, limits, origin, view};
 
 /// A value with its type, for a parameter.
 pub type Parameter = (Datum, Type);
@@ -58,11 +61,18 @@ pub struct ViewPlan {
 pub struct Prepared {
     query: Query,
     given: Vec<Option<Type>>,
-    names: Vec<String>,
+    headings: Vec<Heading>,
     params: Vec<Option<Type>>,
     schema: ArrowSchema,
     /// The optimised plan for these relations; none where the plan must be made anew each time.
     cached: Mutex<Option<Cached>>,
+}
+
+/// What is said of a column of an answer beside its type.
+#[derive(Clone, Debug)]
+struct Heading {
+    name: String,
+    origin: Option<Origin>,
 }
 
 #[derive(Clone, Debug)]
@@ -105,7 +115,7 @@ impl Planner {
     pub fn plan_view(&self, snapshot: &Arc<dyn Snapshot>, query: &Query) -> Result<ViewPlan, SqlError> {
         let constructs = Constructs::of(query);
         constructs.check_view()?;
-        let bound = self.session.bind(snapshot, query, Vec::new())?;
+        let bound = self.session.bind(snapshot, query, Vec::new(), &Values::default())?;
         let plan = self.session.optimize_view(self.session.analyze(bound)?)?;
         let planned: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
         let names = column_names(query, &planned);
@@ -127,9 +137,10 @@ impl Planner {
         cancel: &Arc<AtomicBool>,
     ) -> Result<Rows, SqlError> {
         let types: Vec<Option<Type>> = params.iter().map(|(_, ty)| Some(*ty)).collect();
-        let (bound, names) = self.bind_query(snapshot, query, &types)?;
+        let values = scalars(params)?;
+        let (bound, headings) = self.bind_query(snapshot, query, &types, &Values::known(&values))?;
         let plan = self.optimized(bound, Some(now))?;
-        self.run_plan(plan, &names, snapshot, params, cancel)
+        self.run_plan(plan, &headings, snapshot, params, cancel)
     }
 
     /// Plans a query whose parameters have these types, or the ones their places suggest.
@@ -139,23 +150,42 @@ impl Planner {
         query: &Query,
         given: &[Option<Type>],
     ) -> Result<Prepared, SqlError> {
-        let (bound, names) = self.bind_query(snapshot, query, given)?;
-        let params = parameter_types(&bound, given)?;
+        let hinted = hints::of(query, given);
+        let values = Values::default();
+        let (mut bound, headings) = self.bind_query(snapshot, query, &hinted, &values)?;
+        let Asked { types: params, open } = parameters(&bound, &hinted)?;
         let typed = params.iter().all(Option::is_some);
-        let steady = !depends_on_the_moment(&bound)?;
-        let schema = renamed(bound.schema().as_arrow(), &names);
-        let cached = match typed && steady {
-            true => {
-                let plan = self.optimized(bound, None)?;
-                let relations = relations(&plan)?;
-                Some(Cached { plan, relations })
+        if open {
+            // Every place of a parameter has the type that its first has, and what nothing tells the type of is text.
+            let told: Vec<_> = params.iter().map(|ty| ty.or(Some(Type::Text))).collect();
+            match self.bind_query(snapshot, query, &told, &values) {
+                Ok((told, _)) => bound = told,
+                Err(error) if typed => return Err(error),
+                // Values of other types, which a caller may give, may do better than text.
+                Err(_) => {}
             }
-            false => None,
+        }
+        let steady = !values.were_asked() && !depends_on_the_moment(&bound)?;
+        let (schema, cached) = match self.session.analyze(bound.clone()) {
+            Ok(analyzed) => {
+                let schema = renamed(analyzed.schema().as_arrow(), &headings);
+                let cached = match typed && steady {
+                    true => {
+                        let plan = fuse(self.session.optimize_query(analyzed, None)?)?;
+                        let relations = relations(&plan)?;
+                        Some(Cached { plan, relations })
+                    }
+                    false => None,
+                };
+                (schema, cached)
+            }
+            Err(error) if typed => return Err(error),
+            Err(_) => (renamed(bound.schema().as_arrow(), &headings), None),
         };
         Ok(Prepared {
             query: query.clone(),
             given: given.to_vec(),
-            names,
+            headings,
             params,
             schema,
             cached: Mutex::new(cached),
@@ -173,13 +203,11 @@ impl Planner {
     ) -> Result<Rows, SqlError> {
         let cached = prepared.cached.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(cached) = cached else {
-            let types: Vec<Option<Type>> = params.iter().map(|(_, ty)| Some(*ty)).collect();
-            let (bound, names) = self.bind_query(snapshot, &prepared.query, &types)?;
-            return self.run_plan(self.optimized(bound, Some(now))?, &names, snapshot, params, cancel);
+            return self.query(snapshot, &prepared.query, params, now, cancel);
         };
         let current = |def: &Arc<TableDef>| snapshot.table(&def.name).is_some_and(|now| now == *def);
         if cached.relations.iter().all(current) {
-            return self.run_plan(cached.plan, &prepared.names, snapshot, params, cancel);
+            return self.run_plan(cached.plan, &prepared.headings, snapshot, params, cancel);
         }
         let again = self.prepare(snapshot, &prepared.query, &prepared.given)?;
         let fresh = again.cached.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -194,13 +222,13 @@ impl Planner {
         snapshot: &Arc<dyn Snapshot>,
         query: &Query,
     ) -> Result<LogicalPlan, SqlError> {
-        let bound = self.session.bind(snapshot, query, Vec::new())?;
+        let bound = self.session.bind(snapshot, query, Vec::new(), &Values::default())?;
         self.session.simplify(self.session.analyze(bound)?)
     }
 
     /// The text of a query's optimised logical plan.
     pub fn explain_query(&self, snapshot: &Arc<dyn Snapshot>, query: &Query) -> Result<String, SqlError> {
-        let (bound, _) = self.bind_query(snapshot, query, &[])?;
+        let (bound, _) = self.bind_query(snapshot, query, &[], &Values::default())?;
         Ok(self.optimized(bound, None)?.display_indent().to_string())
     }
 
@@ -209,13 +237,15 @@ impl Planner {
         snapshot: &Arc<dyn Snapshot>,
         query: &Query,
         given: &[Option<Type>],
-    ) -> Result<(LogicalPlan, Vec<String>), SqlError> {
+        values: &Values<'_>,
+    ) -> Result<(LogicalPlan, Vec<Heading>), SqlError> {
         Constructs::of(query).check_query()?;
         let field = |ty: &Option<Type>| ty.map(|ty| Arc::new(Field::new("", to_arrow(ty), true)) as FieldRef);
-        let bound = self.session.bind(snapshot, query, given.iter().map(field).collect())?;
+        let bound = self.session.bind(snapshot, query, given.iter().map(field).collect(), values)?;
         let planned: Vec<String> = bound.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let names = column_names(query, &planned);
-        Ok((bound, names))
+        let names = column_names(query, &planned).into_iter();
+        let headings = names.zip(origin::of(&bound)).map(|(name, origin)| Heading { name, origin }).collect();
+        Ok((bound, headings))
     }
 
     /// The optimised plan; without a time a call of `now()` stays one.
@@ -228,17 +258,21 @@ impl Planner {
     fn run_plan(
         &self,
         plan: LogicalPlan,
-        names: &[String],
+        headings: &[Heading],
         snapshot: &Arc<dyn Snapshot>,
         params: &[Parameter],
         cancel: &Arc<AtomicBool>,
     ) -> Result<Rows, SqlError> {
         let plan = match params.is_empty() {
             true => plan,
-            false => bind_parameters(plan, params)?,
+            false => {
+                let waits = limits::waits(&plan)?;
+                let plan = bind_parameters(plan, params)?;
+                if waits { self.session.push_limits(plan)? } else { plan }
+            }
         };
         let rows = self.executor.run(&self.session, &plan, snapshot, cancel, self.query_memory)?;
-        let schema = Arc::new(renamed(&rows.schema, names));
+        let schema = Arc::new(renamed(&rows.schema, headings));
         let rename = |batch: RecordBatch| {
             let count = batch.num_rows();
             record_batch(&schema, batch.columns().to_vec(), count)
@@ -248,41 +282,72 @@ impl Planner {
     }
 }
 
+fn scalars(params: &[Parameter]) -> Result<Vec<ScalarValue>, SqlError> {
+    params.iter().map(|(value, ty)| to_scalar(value, *ty)).collect()
+}
+
 /// The plan with values for its parameters, in the types that the plan has for them.
 fn bind_parameters(plan: LogicalPlan, params: &[Parameter]) -> Result<LogicalPlan, SqlError> {
     let wanted = plan.get_parameter_types()?;
     let mut values = Vec::with_capacity(params.len());
     for (index, (value, ty)) in params.iter().enumerate() {
-        let scalar = to_scalar(value, *ty)?;
-        let scalar = match wanted.get(&format!("${}", index + 1)) {
-            Some(Some(wanted)) if *wanted != scalar.data_type() => scalar.cast_to(wanted)?,
-            _ => scalar,
+        let wanted = wanted.get(&format!("${}", index + 1)).cloned().flatten();
+        let scalar = match wanted.as_ref().and_then(from_arrow) {
+            // Numbers are rounded as an assignment rounds them.
+            Some(wanted) if wanted != *ty && assign::allowed(*ty, wanted) => {
+                to_scalar(&assign::datum(value, *ty, wanted)?, wanted)?
+            }
+            _ => to_scalar(value, *ty)?,
         };
-        values.push(scalar);
+        values.push(match wanted {
+            Some(wanted) if wanted != scalar.data_type() => scalar.cast_to(&wanted)?,
+            _ => scalar,
+        });
     }
     Ok(plan.replace_params_with_values(&ParamValues::from(values))?)
 }
 
-fn parameter_types(plan: &LogicalPlan, given: &[Option<Type>]) -> Result<Vec<Option<Type>>, SqlError> {
-    let mut params = given.to_vec();
-    for (name, ty) in plan.get_parameter_types()? {
-        let number: usize =
-            name.strip_prefix('$').and_then(|number| number.parse().ok()).ok_or_else(|| {
-                SqlError::new(
-                    SqlState::UndefinedParameter,
-                    format!("parameters are written $1, $2, …, not {name}"),
-                )
-            })?;
-        let index = number
-            .checked_sub(1)
-            .ok_or_else(|| SqlError::new(SqlState::UndefinedParameter, "there is no parameter $0"))?;
-        if params.len() <= index {
-            params.resize(index + 1, None);
+/// The parameters that a plan asks for.
+struct Asked {
+    /// Their types: those that are given, and what the first place that has one says.
+    types: Vec<Option<Type>>,
+    /// Whether some place of a parameter has no type, or another one.
+    open: bool,
+}
+
+fn parameters(plan: &LogicalPlan, given: &[Option<Type>]) -> Result<Asked, SqlError> {
+    let mut asked = Asked { types: given.to_vec(), open: false };
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::Placeholder(Placeholder { id, field }) = expr {
+                    asked.note(id, field.as_ref())?;
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(asked)
+}
+
+impl Asked {
+    fn note(&mut self, name: &str, field: Option<&FieldRef>) -> Result<(), SqlError> {
+        let undefined = |message: String| SqlError::new(SqlState::UndefinedParameter, message);
+        let number: usize = name
+            .strip_prefix('$')
+            .and_then(|number| number.parse().ok())
+            .ok_or_else(|| undefined(format!("parameters are written $1, $2, …, not {name}")))?;
+        let index = number.checked_sub(1).ok_or_else(|| undefined("there is no parameter $0".to_string()))?;
+        if self.types.len() <= index {
+            self.types.resize(index + 1, None);
         }
-        let ty = ty.filter(|ty| *ty != DataType::Null).and_then(|ty| from_arrow(&ty));
-        params[index] = params[index].or(ty);
+        let ty = field.map(|field| field.data_type()).filter(|ty| **ty != DataType::Null);
+        let ty = ty.and_then(from_arrow);
+        let known = self.types[index].or(ty);
+        self.open |= ty.is_none() || ty != known;
+        self.types[index] = known;
+        Ok(())
     }
-    Ok(params)
 }
 
 /// The tables and views that a plan reads.
@@ -297,8 +362,13 @@ fn relations(plan: &LogicalPlan) -> Result<Vec<Arc<TableDef>>, SqlError> {
     Ok(found)
 }
 
-fn renamed(schema: &ArrowSchema, names: &[String]) -> ArrowSchema {
-    let fields =
-        schema.fields().iter().zip(names).map(|(field, name)| field.as_ref().clone().with_name(name));
+fn renamed(schema: &ArrowSchema, headings: &[Heading]) -> ArrowSchema {
+    let fields = schema.fields().iter().zip(headings).map(|(field, heading)| {
+        let field = field.as_ref().clone().with_name(&heading.name);
+        match heading.origin {
+            Some(origin) => origin.put_on(field),
+            None => field,
+        }
+    });
     ArrowSchema::new(fields.collect::<Vec<_>>())
 }

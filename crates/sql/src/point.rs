@@ -22,11 +22,12 @@ use crate::access::{self, Access, Hit};
 use crate::catalog::{ColumnDef, Snapshot, TableDef, TableKind};
 use crate::error::{SqlError, SqlState};
 use crate::names;
+use crate::origin::Origin;
 use crate::output::column_names;
 use crate::params::Params;
 use crate::planner::Planner;
 use crate::scalar::{self, Given, Relation, Scalars, Scope};
-use crate::types::{arrow_schema, record_batch, to_array};
+use crate::types::{answer_schema, record_batch, to_array};
 
 /// A read by key made ready.
 #[derive(Debug)]
@@ -48,20 +49,27 @@ enum Output {
 }
 
 impl PointQuery {
-    /// The read that `query` is, if it is one.
-    pub fn recognise(planner: &Arc<Planner>, snapshot: &dyn Snapshot, query: &Query) -> Option<PointQuery> {
+    /// The read that `query` is, if it is one. `given` are types that its parameters are said to have.
+    pub fn recognise(
+        planner: &Arc<Planner>,
+        snapshot: &dyn Snapshot,
+        query: &Query,
+        given: &[Option<Type>],
+    ) -> Option<PointQuery> {
         let select = plain_select(query)?;
         let (name, alias) = one_table(select)?;
         let table = snapshot.table(&name).filter(|table| table.kind != TableKind::System)?;
         let alias = alias.unwrap_or(name);
         let scope = Scope::new(vec![Relation::of(&table, &alias)]);
-        let mut params = Params::default();
+        let mut params = Params::new(given);
         let condition = select.selection.as_ref()?;
         if !access::gives_key(&table, &scope, condition) {
             return None;
         }
         let access = Access::new(planner, &table, &scope, Some(condition), &mut params).ok()?;
         let exprs = select_list(select, &table, &alias)?;
+        let origins: Vec<Option<Origin>> =
+            exprs.iter().map(|expr| Origin::new(&table, scope.column(expr)?)).collect();
         let columns: Option<Vec<(u32, Type)>> = exprs
             .iter()
             .map(|expr| {
@@ -84,10 +92,10 @@ impl PointQuery {
         };
         let names: Vec<String> = planned_names(select, &table, types.len());
         let names = column_names(query, &names);
-        let columns: Vec<ColumnDef> =
-            names.into_iter().zip(types).map(|(n, ty)| ColumnDef::new(n, ty)).collect();
+        let columns = names.into_iter().zip(types).map(|(n, ty)| ColumnDef::new(n, ty));
+        let schema = answer_schema(columns.zip(origins).collect());
         let layout = Layout::new(&table.schema, snapshot.secret());
-        Some(PointQuery { schema: arrow_schema(&columns), table, layout, access, output, params })
+        Some(PointQuery { schema, table, layout, access, output, params })
     }
 
     /// The table or view it reads.

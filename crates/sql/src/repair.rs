@@ -1,8 +1,8 @@
 //! Mends what the parser reads wrongly, and writes out what the planner would drop or does not know.
 //!
 //! A cast to `VARCHAR(n)` or `CHAR(n)` cuts its value; the planner knows no lengths, so the cut is written as a call.
-//! An interval without a unit beside it is read by our own rules, `FETCH FIRST` is a LIMIT, `~a` is `a # -1`, and
-//! a select list may hold the same expression twice.
+//! An interval without a unit beside it is read by our own rules, `FETCH FIRST` is a LIMIT, `~a` is `a # -1`, a
+//! series names its column, and a select list may hold the same expression twice.
 //!
 //! `a IS DISTINCT FROM b AND c` means `(a IS DISTINCT FROM b) AND c`, but the parser takes all that follows FROM,
 //! connectives included, for the right operand. Parentheses stay in the tree, so the two can be told apart.
@@ -12,10 +12,11 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, SelectItem, UnaryOperator, Value,
-    VisitMut, VisitorMut,
+    FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem, TableAlias,
+    TableAliasColumnDef, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
+use crate::names::fold;
 use crate::sqltype;
 
 /// Mends a query before it is planned.
@@ -39,6 +40,11 @@ impl VisitorMut for Repair {
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         fetch(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        series(factor);
         ControlFlow::Continue(())
     }
 
@@ -71,6 +77,29 @@ impl VisitorMut for NameOutputs {
             }
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// `generate_series(…)` to `generate_series(…) generate_series(generate_series)`, and `generate_series(…) g` to
+/// `generate_series(…) g(g)`: the column of a function that gives one is named as the function is
+fn series(factor: &mut TableFactor) {
+    let TableFactor::Table { name, alias, args: Some(_), .. } = factor else { return };
+    let schema = |part: &ObjectNamePart| part.as_ident().is_some_and(|part| fold(part) == "pg_catalog");
+    if name.0.len() == 2 && name.0.first().is_some_and(schema) {
+        name.0.remove(0);
+    }
+    let [function] = name.0.as_slice() else { return };
+    let Some(function) = function.as_ident().filter(|function| fold(function) == "generate_series") else {
+        return;
+    };
+    let alias = alias.get_or_insert_with(|| TableAlias {
+        explicit: true,
+        name: function.clone(),
+        columns: Vec::new(),
+        at: None,
+    });
+    if alias.columns.is_empty() {
+        alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
     }
 }
 

@@ -16,6 +16,7 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
 };
+use datafusion::optimizer::push_down_limit::PushDownLimit;
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
 use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerContext, OptimizerRule};
 use datafusion::prelude::SessionConfig;
@@ -28,10 +29,11 @@ use crate::optional::OptionalSubqueries;
 use crate::output::tell_apart;
 use crate::repair::{name_outputs, repair};
 use crate::rules::CheckedArithmetic;
+use crate::series::{self, Times, Values};
 use crate::settle::{Modulo, SettleTypes, TimeArithmetic};
 use crate::table::Relation;
 use crate::types::to_arrow;
-use crate::{arrays, dialect, expansion, extremes, moment, sqltype, sums};
+use crate::{arrays, dialect, expansion, extremes, limits, moment, sqltype, sums};
 
 /// Rules that do a view harm. Turning a key join into a semi join costs state; limits have no place in a view;
 /// common subexpressions are shared when expressions are compiled; the leaf rules only shuffle projections;
@@ -63,6 +65,7 @@ pub(crate) struct Session {
     state: SessionState,
     for_views: Optimizer,
     simplifier: Optimizer,
+    limiter: Optimizer,
     view_options: Arc<ConfigOptions>,
 }
 
@@ -101,6 +104,7 @@ impl Session {
             state,
             for_views: Optimizer::with_rules(optimizer_rules(&NOT_FOR_VIEWS)),
             simplifier: Optimizer::with_rules(vec![Arc::new(SimplifyExpressions::new())]),
+            limiter: Optimizer::with_rules(vec![Arc::new(PushDownLimit::new())]),
             view_options: Arc::new(view_options),
         }
     }
@@ -110,12 +114,13 @@ impl Session {
         &self.state
     }
 
-    /// The plan of a query as written: names resolved, nothing coerced.
+    /// The plan of a query as written: names resolved, nothing coerced. `params` are the types of its parameters.
     pub(crate) fn bind(
         &self,
         snapshot: &Arc<dyn Snapshot>,
         query: &ast::Query,
         params: Vec<Option<FieldRef>>,
+        values: &Values<'_>,
     ) -> Result<LogicalPlan, SqlError> {
         expansion::check(query)?;
         let mut query = query.clone();
@@ -124,7 +129,7 @@ impl Session {
         repair(&mut query);
         tell_apart(&mut query.body);
         let plan = |query: ast::Query| {
-            let names = Names { state: &self.state, snapshot };
+            let names = Names { state: &self.state, snapshot, values };
             let mut context = PlannerContext::new().with_prepare_param_data_types(params.clone());
             let statement = ast::Statement::Query(Box::new(query));
             SqlToRel::new(&names).sql_statement_to_plan_with_context(statement, &mut context)
@@ -155,6 +160,12 @@ impl Session {
         let context = OptimizerContext::new_with_config_options(Arc::clone(&self.view_options))
             .without_query_execution_start_time();
         Ok(self.simplifier.optimize(plan, &context, |_, _| {})?)
+    }
+
+    /// The optimised plan with limits, whose parameters have their values by now, brought to where they save work.
+    pub(crate) fn push_limits(&self, plan: LogicalPlan) -> Result<LogicalPlan, SqlError> {
+        let plan = limits::settle(plan)?;
+        Ok(self.limiter.optimize(plan, &self.state, |_, _| {})?)
     }
 
     /// The analysed plan optimised for being run once, with this time for `now()` if there is one.
@@ -203,6 +214,7 @@ impl TypePlanner for OurTypes {
 struct Names<'a> {
     state: &'a SessionState,
     snapshot: &'a Arc<dyn Snapshot>,
+    values: &'a Values<'a>,
 }
 
 impl ContextProvider for Names<'_> {
@@ -228,10 +240,19 @@ impl ContextProvider for Names<'_> {
         let schema = DFSchema::empty();
         let args = args
             .into_iter()
-            .map(|arg| simplifier.coerce(arg, &schema).and_then(|arg| simplifier.simplify(arg)))
+            .map(|arg| simplifier.coerce(self.values.put_into(arg)?, &schema))
+            .map(|arg| arg.and_then(|arg| simplifier.simplify(arg)))
             .collect::<Result<Vec<_>>>()?;
+        let (args, times) = match name {
+            "generate_series" | "range" => series::arguments(args)?,
+            _ => (args, None),
+        };
         let args = datafusion::catalog::TableFunctionArgs::new(&args, self.state);
-        Ok(provider_as_source(function.create_table_provider_with_args(args)?))
+        let made = function.create_table_provider_with_args(args)?;
+        Ok(provider_as_source(match times {
+            Some(ty) => Arc::new(Times::new(made, ty)),
+            None => made,
+        }))
     }
 
     fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {

@@ -24,6 +24,7 @@ use expr::BinaryOp;
 
 use crate::checked::{Checked, Operation, arithmetic, own_arithmetic};
 use crate::floats;
+use crate::limits;
 use crate::rules::rewrite_expressions;
 
 /// Functions whose arguments have one type, which is the result's.
@@ -39,6 +40,7 @@ impl AnalyzerRule for SettleTypes {
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let plan = limits::settle(plan)?;
         // The working table of a recursive query has its types fixed already.
         if plan.exists(|node| Ok(matches!(node, LogicalPlan::RecursiveQuery(_))))? {
             return Ok(plan);

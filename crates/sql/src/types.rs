@@ -24,6 +24,7 @@ use zset::{ColumnType, Data, Datum, Interval, Lane, Type, Vector};
 
 use crate::catalog::ColumnDef;
 use crate::error::{SqlError, SqlState};
+use crate::origin::Origin;
 
 const UTC: &str = "+00:00";
 
@@ -87,11 +88,24 @@ pub fn arrow_schema(columns: &[ColumnDef]) -> SchemaRef {
     Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()))
 }
 
+/// The Arrow schema of some columns of an answer, each with what it is a column of.
+pub(crate) fn answer_schema(columns: Vec<(ColumnDef, Option<Origin>)>) -> SchemaRef {
+    let fields = columns.into_iter().map(|(column, origin)| {
+        let field = Field::new(column.name, to_arrow(column.ty.ty), column.ty.nullable);
+        match origin {
+            Some(origin) => origin.put_on(field),
+            None => field,
+        }
+    });
+    Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()))
+}
+
 /// The columns of an Arrow schema.
 pub fn column_defs(schema: &ArrowSchema) -> Result<Vec<ColumnDef>, SqlError> {
     let column = |field: &Arc<Field>| {
         let ty = from_arrow_or_refuse(field.data_type())?;
-        Ok(ColumnDef::new(field.name(), ColumnType { ty, nullable: field.is_nullable() }))
+        let column = ColumnDef::new(field.name(), ColumnType { ty, nullable: field.is_nullable() });
+        Ok(ColumnDef { max_len: Origin::of(field).and_then(|origin| origin.max_len), ..column })
     };
     schema.fields().iter().map(column).collect()
 }

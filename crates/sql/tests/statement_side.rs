@@ -92,7 +92,7 @@ impl Db {
                 let snapshot = self.snapshot();
                 let rows = self.planner.query(&snapshot, query, params, NOW, &self.cancel)?;
                 let shown: Vec<String> = rows.batches.iter().flat_map(show).collect();
-                if let Some(point) = PointQuery::recognise(&self.planner, snapshot.as_ref(), query) {
+                if let Some(point) = PointQuery::recognise(&self.planner, snapshot.as_ref(), query, &[]) {
                     let batch = point.fetch(snapshot.as_ref(), &borrowed(params), NOW, &self.cancel)?;
                     let mut sorted = show(&batch);
                     let mut general = shown.clone();
@@ -105,7 +105,7 @@ impl Db {
             }
             _ => {
                 let snapshot = self.snapshot();
-                let prepared = PreparedDml::new(&self.planner, &snapshot, &statement)?;
+                let prepared = PreparedDml::new(&self.planner, &snapshot, &statement, &[])?;
                 let changes = self.execute(&prepared, params)?;
                 self.apply(&changes);
                 let shown = changes.returning.iter().flat_map(show).collect();
@@ -415,7 +415,7 @@ fn reads_by_key_answer_like_queries() {
     ] {
         let Ok(Statement::Query(parsed)) = parse_one(query) else { panic!("{query}") };
         let snapshot = db.snapshot();
-        let found = PointQuery::recognise(&db.planner, snapshot.as_ref(), &parsed).is_some();
+        let found = PointQuery::recognise(&db.planner, snapshot.as_ref(), &parsed, &[]).is_some();
         assert_eq!(found, direct, "{query}");
         db.run(query);
     }
@@ -485,7 +485,7 @@ fn refuses_what_it_cannot_do() {
 fn a_statement_outlives_no_table() {
     let mut db = items();
     let statement = parse_one("DELETE FROM item WHERE id = 1").expect("a statement");
-    let prepared = PreparedDml::new(&db.planner, &db.snapshot(), &statement).expect("prepared");
+    let prepared = PreparedDml::new(&db.planner, &db.snapshot(), &statement, &[]).expect("prepared");
     let mut other = TableDef::clone(&db.state.table("item").expect("the table"));
     other.id = CollectionId(99);
     other.schema = Schema::new(other.schema.columns.clone(), other.schema.key.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StringViewArray};
 use arrow::record_batch::RecordBatch;
 use gnitz::wire::Cells;
-use gnitz::{Column, Outcome, QueryResult, Value};
+use gnitz::{Column, Outcome, QueryResult, Type, Value};
 
 use crate::meter;
 use crate::pg::error::Report;
@@ -29,17 +29,12 @@ impl Answer {
     /// The rows of the engine. `described` are the columns that the client was told of, if it was.
     pub(crate) fn new(result: &QueryResult, described: Option<&[Column]>) -> Result<Answer, Report> {
         let failed = |error: gnitz::Error| Report::of(&error, "");
-        let types = result.types().map_err(failed)?;
-        let names = result.schema.fields().iter().map(|field| field.name().clone());
-        let columns: Vec<Column> = names
-            .zip(types)
-            .zip(result.pg_types())
-            .map(|((name, ty), pg_type)| Column { pg_type, ..Column::new(name, ty) })
-            .collect();
+        let columns = result.columns().map_err(failed)?;
         let columns = match described {
             None => columns,
             Some(told)
-                if told.len() == columns.len() && told.iter().zip(&columns).all(|(a, b)| a.ty == b.ty) =>
+                if told.len() == columns.len()
+                    && told.iter().zip(&columns).all(|(a, b)| same(a.ty, b.ty)) =>
             {
                 told.to_vec()
             }
@@ -77,6 +72,11 @@ impl Answer {
         let piece = self.starts.partition_point(|&start| start <= row) - 1;
         (&self.cells[piece], row - self.starts[piece])
     }
+}
+
+/// Whether clients know both types as one. A number's digits may depend on the values of parameters.
+fn same(told: Type, given: Type) -> bool {
+    told == given || matches!((told, given), (Type::Decimal { .. }, Type::Decimal { .. }))
 }
 
 /// What became of a statement.

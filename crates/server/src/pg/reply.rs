@@ -113,8 +113,9 @@ impl Replies {
             for (index, column) in columns.iter().enumerate() {
                 put_text(out, &column.name);
                 let info = oid::of_column(column);
-                // No table and no column of it.
-                out.extend_from_slice(&[0; 6]);
+                let (table, number) = column.origin.map_or((0, 0), |origin| (origin.relation, origin.number));
+                out.extend_from_slice(&table.to_be_bytes());
+                out.extend_from_slice(&number.to_be_bytes());
                 out.extend_from_slice(&info.oid.to_be_bytes());
                 out.extend_from_slice(&info.size.to_be_bytes());
                 out.extend_from_slice(&info.modifier.to_be_bytes());

@@ -8,8 +8,7 @@ use tokio_postgres::{Client, NoTls};
 use crate::{ask, code, connect, options, start, start_with};
 
 /// A statement that would run for minutes.
-const LONG: &str =
-    "SELECT sum(a.value * b.value) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
+const LONG: &str = "SELECT sum(a * b) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_are_cancelled() {
@@ -98,7 +97,7 @@ async fn a_shutdown_lets_statements_finish() {
     let (idle, idle_connection) = server.config().connect(NoTls).await.unwrap();
     let idle_connection = tokio::spawn(idle_connection);
     let busy = connect(&server).await;
-    let statement = "SELECT count(*) FROM generate_series(1, 3000000) a WHERE sqrt(value) > 5";
+    let statement = "SELECT count(*) FROM generate_series(1, 3000000) a WHERE sqrt(a) > 5";
     let running = tokio::spawn(async move { ask(&busy, statement).await });
     tokio::time::sleep(Duration::from_millis(50)).await;
     let database = server.database.clone();

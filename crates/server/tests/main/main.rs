@@ -3,6 +3,7 @@
 mod access;
 mod arrays;
 mod copy;
+mod described;
 mod extended;
 mod feeds;
 mod garbage;

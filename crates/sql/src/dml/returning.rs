@@ -14,11 +14,12 @@ use super::Writable;
 use crate::catalog::ColumnDef;
 use crate::error::{SqlError, SqlState};
 use crate::names;
+use crate::origin::Origin;
 use crate::output::name_of;
 use crate::params::Params;
 use crate::planner::Planner;
 use crate::scalar::{self, Given, Scalars};
-use crate::types::{arrow_schema, record_batch, to_array};
+use crate::types::{answer_schema, record_batch, to_array};
 
 /// A `RETURNING` list made ready.
 #[derive(Debug)]
@@ -61,10 +62,14 @@ impl Returning {
             }
         }
         let exprs: Vec<_> = named.iter().map(|(_, expr)| (expr.clone(), None)).collect();
-        let scalars = scalar::compile(planner, &target.scope(alias), &exprs, params)?;
-        let column = |(name, ty): (&(String, Expr), &ColumnType)| ColumnDef::new(name.0.clone(), *ty);
-        let columns: Vec<ColumnDef> = named.iter().zip(scalars.types()).map(column).collect();
-        Ok(Returning { schema: arrow_schema(&columns), scalars })
+        let scope = target.scope(alias);
+        let scalars = scalar::compile(planner, &scope, &exprs, params)?;
+        let column = |((name, expr), ty): ((String, Expr), &ColumnType)| {
+            let origin = scope.column(&expr).and_then(|column| Origin::new(&target.def, column));
+            (ColumnDef::new(name, *ty), origin)
+        };
+        let columns = named.into_iter().zip(scalars.types()).map(column).collect();
+        Ok(Returning { schema: answer_schema(columns), scalars })
     }
 
     /// The columns of the result.

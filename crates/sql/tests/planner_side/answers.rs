@@ -111,10 +111,9 @@ fn a_cancelled_query_stops() {
         std::thread::sleep(std::time::Duration::from_millis(200));
         other.store(true, std::sync::atomic::Ordering::Relaxed);
     });
-    let endless = query(
-        "SELECT sum(x.value * y.value % 7) FROM generate_series(1, 1000000) x, generate_series(1, 1000000) y",
-    )
-    .expect("query");
+    let endless =
+        query("SELECT sum(x * y % 7) FROM generate_series(1, 1000000) x, generate_series(1, 1000000) y")
+            .expect("query");
     let error = db.planner.query(&db.snapshot, &endless, &[], 0, &flag).expect_err("cancelled");
     assert_eq!(error.sqlstate(), "57014");
     stop.join().expect("the other thread");
