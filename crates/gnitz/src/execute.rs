@@ -404,6 +404,8 @@ impl Prepared {
         if let Some(error) = &self.wrong {
             return core.read(|_| Err(Error::Sql(error.clone())));
         }
+        let cast = self.arrays.as_ref().map(|arrays| arrays.given(given));
+        let given = cast.as_deref().unwrap_or(given);
         match &self.statement {
             Statement::Query(query) => core.read(|work| {
                 let snapshot = self.snapshot(core, work)?;

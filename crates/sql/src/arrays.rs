@@ -32,6 +32,8 @@ use crate::statement::Statement;
 pub struct ArrayParameters {
     statement: Statement,
     indices: Vec<usize>,
+    /// What they are cast to, as far as they are: the type of their elements.
+    types: Vec<Option<Type>>,
 }
 
 impl ArrayParameters {
@@ -45,12 +47,22 @@ impl ArrayParameters {
         }
         let original = statement.clone();
         visit(statement, &mut Open { indices: &found.indices });
-        Ok(Some(ArrayParameters { statement: original, indices: found.indices }))
+        Ok(Some(ArrayParameters { statement: original, indices: found.indices, types: found.types }))
     }
 
     /// Their indices, from 0, ascending.
     pub fn indices(&self) -> &[usize] {
         &self.indices
+    }
+
+    /// The types that parameters are said to be of, with those that casts of arrays say.
+    pub fn given(&self, given: &[Option<Type>]) -> Vec<Option<Type>> {
+        let mut all = given.to_vec();
+        for (&index, ty) in self.indices.iter().zip(&self.types) {
+            all.resize(all.len().max(index + 1), None);
+            all[index] = all[index].or(*ty);
+        }
+        all
     }
 
     /// The filled form for these values. `elements` are the types of all parameters in the open form, where an array
@@ -110,15 +122,32 @@ fn parameter(array: &Expr) -> Option<usize> {
 #[derive(Default)]
 struct Find {
     indices: Vec<usize>,
+    types: Vec<Option<Type>>,
 }
 
 impl Find {
     fn note(&mut self, array: &Expr) {
-        if let Some(index) = parameter(array)
-            && let Err(at) = self.indices.binary_search(&index)
-        {
-            self.indices.insert(at, index);
+        let Some(index) = parameter(array) else { return };
+        let ty = declared(array);
+        match self.indices.binary_search(&index) {
+            Ok(at) => self.types[at] = self.types[at].or(ty),
+            Err(at) => {
+                self.indices.insert(at, index);
+                self.types.insert(at, ty);
+            }
         }
+    }
+}
+
+/// The type of the elements that the innermost cast of an array says.
+fn declared(array: &Expr) -> Option<Type> {
+    match array {
+        Expr::Nested(inner) => declared(inner),
+        Expr::Cast { expr, data_type: DataType::Array(of), .. } => {
+            let own = || crate::sqltype::of(&element_type(of)?).ok().map(|declared| declared.ty);
+            declared(expr).or_else(own)
+        }
+        _ => None,
     }
 }
 
