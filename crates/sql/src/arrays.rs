@@ -190,7 +190,7 @@ impl VisitorMut for Open<'_> {
                 if parameter(expr).is_some_and(|index| self.indices.contains(&index)) =>
             {
                 if let Expr::Cast { expr: inner, .. } = expr {
-                    *inner = Box::new(Expr::value(Value::SingleQuotedString("{}".to_string())));
+                    **inner = Expr::value(Value::SingleQuotedString("{}".to_string()));
                 }
             }
             _ => {}
@@ -298,7 +298,7 @@ fn expand_expr(expr: &mut Expr) -> Result<(), SqlError> {
             if let Some(list) = elements(expr)? {
                 let Expr::Cast { expr: inner, .. } = expr else { return Ok(()) };
                 let array = datafusion::sql::sqlparser::ast::Array { elem: list, named: true };
-                *inner = Box::new(Expr::Array(array));
+                **inner = Expr::Array(array);
             }
         }
         _ => {}
@@ -455,7 +455,7 @@ fn listed(factor: &mut TableFactor, mut columns: Vec<Vec<Expr>>) {
             Expr::Cast { data_type: DataType::Array(of), .. } => element_type(of),
             _ => None,
         };
-        let missing = || ty.clone().map_or_else(|| *null(), |ty| typed_null(ty));
+        let missing = || ty.clone().map_or_else(|| *null(), typed_null);
         // A list without rows says by one that is filtered out of what types it is.
         column.resize_with(count.max(1), missing);
     }

@@ -98,8 +98,16 @@ impl<R: Read> Reader<R> {
 
     /// The number of fields of the next row; nothing where the data ends.
     fn count(&mut self) -> io::Result<Option<i16>> {
-        let Some(first) = self.input.by_ref().bytes().next().transpose()? else { return Ok(None) };
-        let [second] = self.take()?;
+        let mut first = [0];
+        loop {
+            match self.input.read(&mut first) {
+                Ok(0) => return Ok(None),
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let ([first], [second]) = (first, self.take()?);
         Ok(Some(i16::from_be_bytes([first, second])))
     }
 

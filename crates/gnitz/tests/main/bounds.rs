@@ -58,7 +58,7 @@ fn a_query_has_so_much_memory_and_no_more() {
     let database = database.open_fs(std::sync::Arc::new(storage::MemFs::new())).unwrap();
     let session = database.session();
     run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY, x TEXT)");
-    let filled = "INSERT INTO t SELECT value, 'row number ' || value FROM generate_series(1, 40000)";
+    let filled = "INSERT INTO t SELECT n, 'row number ' || n FROM generate_series(1, 40000) n";
     assert_eq!(count(&session, filled), 40_000);
     for greedy in [
         "SELECT * FROM t a, t b",
@@ -81,9 +81,9 @@ fn a_join_of_all_pairs_is_cancelled() {
     let (_database, session) = memory();
     for query in [
         "SELECT count(*) FROM generate_series(1, 1000000) a FULL JOIN generate_series(1, 1000000) b
-             ON a.value * b.value = 7919 * 7919",
+             ON a * b = 7919 * 7919",
         "SELECT count(*) FROM generate_series(1, 1000000) a WHERE NOT EXISTS
-             (SELECT 1 FROM generate_series(1, 1000000) b WHERE a.value + b.value < 0)",
+             (SELECT 1 FROM generate_series(1, 1000000) b WHERE a + b < 0)",
     ] {
         let handle = session.cancel_handle();
         let stopper = std::thread::spawn(move || {

@@ -101,10 +101,11 @@ impl Client {
         loop {
             // Whatever belongs to this epoch is in the feed once it can be seen.
             let reached = self.database_epoch();
-            while woken || form.progress {
+            let mut more = woken || form.progress;
+            while more {
                 match feed.try_next().await {
                     Err(error) => return Ok(Err(error)),
-                    Ok(None) => break,
+                    Ok(None) => more = false,
                     Ok(Some(change)) => {
                         told = change.epoch;
                         match self.write_change(change, form).await? {

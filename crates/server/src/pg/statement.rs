@@ -29,7 +29,7 @@ pub(crate) enum Body {
     /// Nothing.
     Empty,
     /// The engine's.
-    Engine(gnitz::Statement),
+    Engine(Box<gnitz::Statement>),
     /// The session's.
     Command(Command),
 }
@@ -42,7 +42,8 @@ impl Statement {
             None if is_blank(text) => Body::Empty,
             None => {
                 let read = || session.prepare(text).map_err(|error| Report::of(&error, text));
-                Body::Engine(if text.len() > SHORT { tokio::task::block_in_place(read)? } else { read()? })
+                let statement = if text.len() > SHORT { tokio::task::block_in_place(read) } else { read() };
+                Body::Engine(Box::new(statement?))
             }
         };
         Ok(Arc::new(Statement { text: text.into(), body, first_word: logging::kind(text) }))
