@@ -44,6 +44,7 @@ mod maintenance;
 mod mode;
 mod notice;
 mod outcome;
+mod plain_view;
 mod plan;
 mod queue;
 mod redefine;

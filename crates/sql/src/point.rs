@@ -52,7 +52,8 @@ impl PointQuery {
     pub fn recognise(planner: &Arc<Planner>, snapshot: &dyn Snapshot, query: &Query) -> Option<PointQuery> {
         let select = plain_select(query)?;
         let (name, alias) = one_table(select)?;
-        let table = snapshot.table(&name).filter(|table| table.kind != TableKind::System)?;
+        let table =
+            snapshot.table(&name).filter(|table| matches!(table.kind, TableKind::Table | TableKind::View))?;
         let alias = alias.unwrap_or(name);
         let scope = Scope::new(vec![Relation::of(&table, &alias)]);
         let mut params = Params::default();

@@ -5,6 +5,7 @@ mod catalogs;
 mod concurrent;
 mod definitions;
 mod errors;
+mod plain_views;
 mod recovery;
 mod roles;
 mod sql;
