@@ -1,4 +1,4 @@
-//! `ALTER TABLE` and `ALTER MATERIALIZED VIEW`: new names and owners. Rows and circuits stay as they are; the texts of
+//! `ALTER TABLE`, `ALTER VIEW` and `ALTER MATERIALIZED VIEW`: new names and owners. Rows and circuits stay as they are; the texts of
 //! the views that read the relation follow.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use sql::statement::{Alter, AlterAction, Privileges, Statement, parse_one};
 use sql::{Planner, SqlError, SqlState, TableDef, TableKind};
 
 use crate::catalog::Catalog;
-use crate::definition::{Redefined, exists};
+use crate::definition::{Redefined, exists, expected};
 use crate::error::{Error, Result};
 use crate::notice::Notice;
 use crate::relation::{Relation, View};
@@ -47,16 +47,15 @@ pub(crate) fn apply(
 }
 
 fn target(catalog: &Catalog, alter: &Alter) -> Result<Option<Arc<Relation>>> {
-    let (kind, expected) = match alter.view {
-        true => (TableKind::View, "a materialized view"),
-        false => (TableKind::Table, "a table"),
-    };
+    let kind = alter.kind;
     match catalog.get(&alter.name) {
         // PostgreSQL lets ALTER TABLE change a view's name and owner, and clients make use of it.
-        Some(relation) if relation.def.kind == kind || !alter.view && relation.view.is_some() => {
+        Some(relation)
+            if relation.def.kind == kind || kind == TableKind::Table && relation.view.is_some() =>
+        {
             Ok(Some(Arc::clone(relation)))
         }
-        Some(_) => Err(Error::WrongKind { name: alter.name.clone(), expected }),
+        Some(_) => Err(Error::WrongKind { name: alter.name.clone(), expected: expected(kind) }),
         None if alter.if_exists => Ok(None),
         None => Err(Error::UndefinedTable { name: alter.name.clone() }),
     }
@@ -82,7 +81,7 @@ fn rename(
     let version = Version { number: base.number, state: base.state.clone(), compiled: Arc::new(renamed) };
     let snapshot: Arc<dyn sql::Snapshot> = Arc::new(Snapshot::new(Arc::new(version)));
     for reader in catalog.readers(relation.id()) {
-        let Some(view) = &reader.view else { continue };
+        let Some(view) = reader.view.as_ref().filter(|_| reader.has_rows()) else { continue };
         let Statement::Query(query) = parse_one(&view.query)? else {
             return Err(SqlError::internal("the query of a view is not a query").into());
         };

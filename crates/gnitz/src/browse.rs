@@ -48,6 +48,12 @@ impl Session {
 
 fn definition(relation: &Relation) -> String {
     match &relation.view {
+        Some(view) if relation.is_plain_view() => {
+            let columns: Vec<String> =
+                relation.def.columns.iter().map(|column| names::quoted(&column.name).to_string()).collect();
+            let name = names::quoted(relation.name());
+            format!("CREATE VIEW {name} ({}) AS {}", columns.join(", "), view.query)
+        }
         Some(view) => {
             format!("CREATE MATERIALIZED VIEW {} AS {}", names::quoted(relation.name()), view.query)
         }

@@ -61,7 +61,7 @@ impl Catalog {
         self.relations.values()
     }
 
-    /// The relations that are stored: tables and views, by name.
+    /// The relations that users made: tables and views, by name.
     pub(crate) fn stored(&self) -> impl Iterator<Item = &Arc<Relation>> {
         self.relations().filter(|relation| relation.def.kind != TableKind::System)
     }
@@ -98,6 +98,7 @@ impl Catalog {
         match relation.def.kind {
             TableKind::View => self.circuit.remove(relation.id()),
             TableKind::Table | TableKind::System => vec![relation.id()],
+            TableKind::PlainView => Vec::new(),
         }
     }
 
@@ -130,6 +131,27 @@ impl Catalog {
         }
     }
 
+    /// The tables and materialized views whose rows a relation shows: itself, or those behind a plain view.
+    pub(crate) fn behind(&self, relation: &Relation) -> BTreeSet<CollectionId> {
+        let mut found = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut open = vec![relation.id()];
+        while let Some(id) = open.pop() {
+            let Some(relation) = self.by_id(id).filter(|_| seen.insert(id)) else { continue };
+            found.extend(relation.has_rows().then_some(id));
+            let plain = relation.view.as_ref().filter(|_| relation.is_plain_view());
+            open.extend(plain.into_iter().flat_map(|view| &view.sources));
+        }
+        found
+    }
+
+    /// How many levels the plain views among these names put in their places, at most.
+    pub(crate) fn levels_behind(&self, names: &[String]) -> usize {
+        let plain =
+            names.iter().filter_map(|name| self.get(name)).filter(|relation| relation.is_plain_view());
+        plain.filter_map(|relation| relation.view.as_ref()).map(|view| view.depth).max().unwrap_or(0)
+    }
+
     /// Makes the program of the circuit as it is now.
     pub(crate) fn lower(&mut self) -> Result<()> {
         self.program = circuit::lower(&self.circuit)?;
@@ -138,7 +160,7 @@ impl Catalog {
 
     /// Every collection that has stored rows: tables, views, operators' traces.
     pub(crate) fn collections(&self) -> BTreeSet<CollectionId> {
-        let relations = self.stored().map(|relation| relation.id());
+        let relations = self.stored().filter(|relation| relation.has_rows()).map(|relation| relation.id());
         relations.chain(self.circuit.collections().into_iter().map(|(id, _, _)| id)).collect()
     }
 }

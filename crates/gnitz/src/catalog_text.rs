@@ -54,7 +54,7 @@ pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
     for line in lines {
         let mut line = line?;
         let word = line.word()?;
-        if matches!(word.as_str(), "table" | "view" | "role" | "circuit")
+        if matches!(word.as_str(), "table" | "view" | "plain-view" | "role" | "circuit")
             && let Some(draft) = open.take()
         {
             catalog.insert(draft.finish(secret)?);
@@ -63,6 +63,7 @@ pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
             "next" => catalog.next = line.number()?,
             "table" => open = Some(Draft::new(TableKind::Table, &mut line)?),
             "view" => open = Some(Draft::new(TableKind::View, &mut line)?),
+            "plain-view" => open = Some(Draft::new(TableKind::PlainView, &mut line)?),
             "role" => read_role(&mut roles, &mut line)?,
             "right" => read_right(&mut roles, &mut line)?,
             "circuit" => catalog.circuit = parse_part::<Circuit>("circuit", &line.string()?)?,
@@ -84,7 +85,11 @@ pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
 
 fn print_relation(text: &mut String, relation: &Relation) {
     let def = &relation.def;
-    let kind = if def.kind == TableKind::View { "view" } else { "table" };
+    let kind = match def.kind {
+        TableKind::View => "view",
+        TableKind::PlainView => "plain-view",
+        TableKind::Table | TableKind::System => "table",
+    };
     let _ = writeln!(text, "{kind} {} {}", def.id.0, quote(&def.name));
     for column in &def.columns {
         let null = if column.ty.nullable { "null" } else { "not-null" };
@@ -102,7 +107,10 @@ fn print_relation(text: &mut String, relation: &Relation) {
     let _ = writeln!(text, "created {} {}", relation.created, quote(&relation.owner));
     if let Some(view) = &relation.view {
         let _ = writeln!(text, "query {}", quote(&view.query));
-        let _ = writeln!(text, "logical {}", quote(&view.logical));
+        match relation.is_plain_view() {
+            true => _ = writeln!(text, "size {} {}", view.depth, view.parts),
+            false => _ = writeln!(text, "logical {}", quote(&view.logical)),
+        }
         print_numbers(text, "sources", view.sources.iter().map(|id| id.0));
     }
 }
@@ -199,16 +207,20 @@ fn verify(catalog: &Catalog) -> Result<()> {
     for relation in catalog.stored() {
         let Some(view) = &relation.view else { continue };
         let name = relation.name();
+        if view.sources.iter().any(|&source| catalog.by_id(source).is_none()) {
+            return Err(broken(format!("view {name} reads what does not exist")));
+        }
+        if relation.is_plain_view() {
+            continue;
+        }
         let sink = catalog.circuit.sink_of(relation.id());
         let node = sink.ok_or_else(|| broken(format!("view {name} is not in the circuit")))?;
         if catalog.circuit.node(node).schema != relation.def.schema {
             return Err(broken(format!("view {name} and its circuit differ in schema")));
         }
-        if view.sources.iter().any(|&source| catalog.by_id(source).is_none()) {
-            return Err(broken(format!("view {name} reads what does not exist")));
-        }
     }
-    if catalog.collections().iter().any(|id| id.0 >= catalog.next) {
+    let plain = catalog.stored().filter(|relation| relation.is_plain_view()).map(|relation| relation.id());
+    if catalog.collections().into_iter().chain(plain).any(|id| id.0 >= catalog.next) {
         return Err(broken("a collection's number is not below the next"));
     }
     Ok(())
@@ -227,10 +239,12 @@ impl Draft {
         let id = CollectionId(line.number()?);
         let name = line.string()?;
         let schema = Schema { columns: Vec::new(), key: Vec::new() };
-        let view = (kind == TableKind::View).then(|| View {
+        let view = (kind != TableKind::Table).then(|| View {
             query: String::new(),
             logical: String::new(),
             sources: Vec::new(),
+            depth: 0,
+            parts: 0,
         });
         let def = TableDef { id, name, kind, columns: Vec::new(), primary_key: Vec::new(), schema };
         Ok(Draft { def, created: 0, owner: String::new(), view })
@@ -247,6 +261,7 @@ impl Draft {
             ("key", _) => self.def.schema.key = line.numbers()?,
             ("created", _) => (self.created, self.owner) = (line.number()?, line.string()?),
             ("query", Some(view)) => view.query = line.string()?,
+            ("size", Some(view)) => (view.depth, view.parts) = (line.number()?, line.number()?),
             ("logical", Some(view)) => view.logical = line.string()?,
             ("sources", Some(view)) => view.sources = line.numbers()?.into_iter().map(CollectionId).collect(),
             _ => return Err(broken(format!("unknown line {word}"))),

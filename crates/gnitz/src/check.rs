@@ -26,7 +26,7 @@ pub(crate) fn check(
     cancel: &Arc<AtomicBool>,
 ) -> Result<QueryResult> {
     let relation = snapshot.relation(name).ok_or_else(|| Error::UndefinedTable { name: name.to_string() })?;
-    let Some(view) = &relation.view else {
+    let Some(view) = relation.view.as_ref().filter(|_| relation.has_rows()) else {
         return Err(Error::WrongKind { name: name.to_string(), expected: "a materialized view" });
     };
     debug_assert_eq!(relation.def.kind, TableKind::View);

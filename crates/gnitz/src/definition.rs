@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::notice::Notice;
 use crate::relation::{Relation, fingerprint};
 use crate::version::{Compiled, Version};
-use crate::{alter, view};
+use crate::{alter, plain_view, upkeep, view};
 
 /// A change of the catalog, as data: a transaction keeps those it made, and makes them again on the newest version
 /// when it commits.
@@ -35,9 +35,11 @@ pub(crate) enum Change {
     Table(TableDraft),
     /// `CREATE MATERIALIZED VIEW`
     View(Box<CreateView>),
-    /// `DROP TABLE`, `DROP MATERIALIZED VIEW`
+    /// `CREATE VIEW`
+    PlainView(Box<CreateView>),
+    /// `DROP TABLE`, `DROP MATERIALIZED VIEW`, `DROP VIEW`
     Drop(Drop),
-    /// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`
+    /// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`, `ALTER VIEW`
     Alter(Alter),
     /// `CREATE ROLE`, `GRANT` and their kin; passwords are verifiers already.
     Roles(RoleChange),
@@ -48,7 +50,7 @@ impl Definition {
     pub(crate) fn names(&self) -> Vec<String> {
         match &self.what {
             Change::Table(draft) => vec![draft.name.clone()],
-            Change::View(create) => {
+            Change::View(create) | Change::PlainView(create) => {
                 let read = Statement::Query(Box::new(create.query.clone())).relations();
                 read.into_iter().chain([create.name.clone()]).collect()
             }
@@ -84,6 +86,10 @@ impl Definition {
             Change::View(create) => {
                 catalog.permit_in_schema(by, Privileges::CREATE)?;
                 view::create(planner, base, create, (epoch, by, cancel), notices)
+            }
+            Change::PlainView(create) => {
+                catalog.permit_in_schema(by, Privileges::CREATE)?;
+                plain_view::create(planner, base, create, (epoch, by))
             }
             Change::Alter(alter) => alter::apply(planner, base, alter, by, notices),
             Change::Drop(drop) => drop_relations(planner, base, drop, by, notices),
@@ -193,16 +199,22 @@ fn targets(catalog: &Catalog, drop: &Drop, notices: &mut Vec<Notice>) -> Result<
     Ok(targets)
 }
 
+/// What a statement about relations of this kind expects.
+pub(crate) fn expected(kind: TableKind) -> &'static str {
+    match kind {
+        TableKind::View => "a materialized view",
+        TableKind::PlainView => "a view",
+        TableKind::Table | TableKind::System => "a table",
+    }
+}
+
 fn named(catalog: &Catalog, drop: &Drop, notices: &mut Vec<Notice>) -> Result<Vec<Arc<Relation>>> {
-    let (kind, expected) = match drop.views {
-        true => (TableKind::View, "a materialized view"),
-        false => (TableKind::Table, "a table"),
-    };
+    let (kind, expected) = (drop.kind, expected(drop.kind));
     let mut named = Vec::new();
     for (name, _) in &drop.names {
         match catalog.get(name) {
             Some(relation) if relation.def.kind == kind => named.push(Arc::clone(relation)),
-            Some(_) => return Err(Error::WrongKind { name: name.clone(), expected }),
+            Some(relation) => return Err(upkeep::not_a(relation, expected)),
             None if drop.if_exists => {
                 notices.push(Notice::missing(expected.trim_start_matches("a "), name));
             }

@@ -27,6 +27,7 @@ fn tables(version: &Version) -> Vec<Vec<Datum>> {
         let kind = match def.kind {
             TableKind::Table => "table",
             TableKind::View => "view",
+            TableKind::PlainView => "plain view",
             TableKind::System => "system",
         };
         let key: Vec<&str> = def.primary_key.iter().map(|&c| def.columns[c as usize].name.as_str()).collect();
@@ -64,7 +65,7 @@ fn columns(version: &Version) -> Vec<Vec<Datum>> {
 fn views(version: &Version) -> Vec<Vec<Datum>> {
     let catalog = &version.compiled.catalog;
     let mut rows = Vec::new();
-    for relation in catalog.stored() {
+    for relation in catalog.stored().filter(|relation| relation.def.kind == TableKind::View) {
         let Some(view) = &relation.view else { continue };
         let slice = catalog.circuit.slice(relation.id());
         let program = circuit::lower(&slice).map_or_else(|error| error.to_string(), |p| p.to_string());
@@ -84,7 +85,7 @@ fn operators(version: &Version) -> Vec<Vec<Datum>> {
     let catalog = &version.compiled.catalog;
     let mut sizes = BTreeMap::new();
     let mut rows = Vec::new();
-    for relation in catalog.stored().filter(|relation| relation.view.is_some()) {
+    for relation in catalog.stored().filter(|relation| relation.def.kind == TableKind::View) {
         for (node, operator) in catalog.circuit.slice(relation.id()).nodes() {
             let collection = operator.op.collection();
             let (state_rows, state_bytes) =

@@ -22,6 +22,7 @@ use zset::{Batch, CollectionId, Deltas};
 use crate::apply;
 use crate::error::{Error, Result};
 use crate::live::Live;
+use crate::plain_view;
 use crate::queue::{Queue, Unread};
 use crate::relation::Relation;
 use crate::rewind;
@@ -129,6 +130,10 @@ impl Engine {
 
     /// Begins a subscription. Between the version it begins at and the first change it is told no commit is lost.
     pub(crate) fn subscribe(&self, name: &str, start: Start) -> Result<Subscription> {
+        if self.published()?.compiled.catalog.get(name).is_some_and(|relation| relation.is_plain_view()) {
+            let query = plain_view::contents(name)?;
+            return self.subscribe_query(&query, &[name.to_string()], start, &AtomicBool::new(false));
+        }
         let (version, relation, queue) = self.follow_relation(name)?;
         let epoch = version.state.epoch;
         let first = match start {
@@ -157,8 +162,8 @@ impl Engine {
             let mut publisher = lock(&self.publisher);
             let version = self.published()?;
             let known = relations.iter().filter_map(|name| version.compiled.catalog.get(name));
-            let stored = known.filter(|relation| relation.def.kind != TableKind::System);
-            let queue = publisher.follow(stored.map(|r| r.id()).collect(), true, version.state.epoch);
+            let behind = known.flat_map(|relation| version.compiled.catalog.behind(relation));
+            let queue = publisher.follow(behind.collect(), true, version.state.epoch);
             (version, queue)
         };
         let live = Live::start(&self.planner, &version, query, cancel)?;

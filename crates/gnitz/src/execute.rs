@@ -131,14 +131,22 @@ impl Prepared {
         self.statement.name()
     }
 
+    /// How deep it is with the queries of the plain views that it names.
+    fn room(&self, core: &Core) -> Result<Depth> {
+        if self.relations.is_empty() {
+            return Ok(self.depth);
+        }
+        core.with_catalog(|catalog| self.depth.over(catalog.levels_behind(&self.relations)))
+    }
+
     /// Runs it.
     pub(crate) fn run(&self, core: &Core, params: &[Value]) -> Result<Outcome> {
         core.clear_cancel();
         match &self.arrays {
             Some(arrays) => {
-                self.depth.run(|| self.fill(core, arrays, params))?.run(core, &rest(arrays, params))
+                self.room(core)?.run(|| self.fill(core, arrays, params))?.run(core, &rest(arrays, params))
             }
-            None => self.depth.run(|| self.run_here(core, params)),
+            None => self.room(core)?.run(|| self.run_here(core, params)),
         }
     }
 
@@ -216,7 +224,7 @@ impl Prepared {
             (None, true) => Start::Contents,
             (None, false) => Start::Now,
         };
-        let subscription = self.depth.run(|| follow::begin(core, &self.statement, start))?;
+        let subscription = self.room(core)?.run(|| follow::begin(core, &self.statement, start))?;
         Ok(Some(Feed { subscription, progress: asked.progress, copy: asked.copy }))
     }
 
@@ -260,6 +268,9 @@ impl Prepared {
             Statement::CreateTable(create) => {
                 let draft = core.read(|_| Ok(ddl::create_table(&core.engine().planner, create)?))?;
                 core.define(Change::Table(draft)).map(noted)
+            }
+            Statement::CreateView(create) if !create.materialized => {
+                core.define(Change::PlainView(create.clone())).map(noted)
             }
             Statement::CreateView(create) => {
                 core.read(|work| work.base().compiled.catalog.permit(core.role(), &self.needs))?;
@@ -397,7 +408,7 @@ impl Prepared {
             *lock(&self.given) = given.to_vec();
             *lock(&self.plan) = None;
         }
-        self.depth.run(|| self.describe_here(core, given))
+        self.room(core)?.run(|| self.describe_here(core, given))
     }
 
     fn describe_here(&self, core: &Core, given: &[Option<Type>]) -> Result<Description> {
@@ -445,7 +456,7 @@ impl Prepared {
 
     /// How a `COPY` of a stream is laid out; `None` for other statements.
     pub(crate) fn copy_layout(&self, core: &Core) -> Result<Option<CopyLayout>> {
-        self.depth.run(|| self.copy_layout_here(core))
+        self.room(core)?.run(|| self.copy_layout_here(core))
     }
 
     fn copy_layout_here(&self, core: &Core) -> Result<Option<CopyLayout>> {
@@ -506,6 +517,9 @@ impl Prepared {
         match &copy.source {
             CopySource::Table { name, columns } => {
                 let relation = work.relation(name)?;
+                if relation.is_plain_view() {
+                    return Err(no_rows_of_its_own(name));
+                }
                 copy::places(&relation, columns)?;
                 let names = copy::column_names(&relation, columns).into_iter();
                 let mut writer = copy::Writer::begin(&copy.place, &copy.format, output()?, names)?;
@@ -562,6 +576,13 @@ pub(crate) fn gather(core: &Core, table: &str, columns: &[String], one_moment: b
     })
 }
 
+/// `COPY` of a plain view.
+fn no_rows_of_its_own(name: &str) -> Error {
+    let message = format!("cannot copy from view \"{name}\"");
+    let error = sql::SqlError::new(sql::SqlState::WrongObjectType, message);
+    error.with_hint("Try the COPY (SELECT ...) TO variant.").into()
+}
+
 fn needs_a_stream() -> Error {
     Error::Usage { message: "COPY of STDIN or STDOUT needs a stream, which only its caller has".to_string() }
 }
@@ -607,7 +628,7 @@ fn borrowed(params: &[Value]) -> Vec<(&Datum, Type)> {
 
 fn explain_view(work: &Work, name: &str) -> Result<String> {
     let relation = work.relation(name)?;
-    let Some(view) = &relation.view else {
+    let Some(view) = relation.view.as_ref().filter(|_| relation.has_rows()) else {
         return Err(Error::WrongKind { name: name.to_string(), expected: "a materialized view" });
     };
     let slice = work.base().compiled.catalog.circuit.slice(relation.id());
@@ -624,8 +645,9 @@ fn explain_change(
 ) -> Result<String> {
     let dml = PreparedDml::new(planner, snapshot, statement, &[])?;
     let catalog = &work.base().compiled.catalog;
-    let views: Vec<String> =
-        catalog.dependents(dml.table().id).iter().map(|v| v.name().to_string()).collect();
+    let dependents = catalog.dependents(dml.table().id);
+    let views = dependents.iter().filter(|view| view.has_rows()).map(|view| view.name().to_string());
+    let views: Vec<String> = views.collect();
     let followed = if views.is_empty() { "none".to_string() } else { views.join(", ") };
     Ok(format!("{} on {}\nviews that follow: {followed}", statement.name(), dml.table().name))
 }

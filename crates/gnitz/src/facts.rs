@@ -89,6 +89,7 @@ impl SnapshotFacts {
             kind: match def.kind {
                 TableKind::Table => RelationKind::Table,
                 TableKind::View => RelationKind::View,
+                TableKind::PlainView => RelationKind::PlainView,
                 TableKind::System => RelationKind::System,
             },
             columns: def.columns.iter().map(column).collect(),

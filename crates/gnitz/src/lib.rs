@@ -45,6 +45,7 @@ mod mode;
 mod notice;
 mod outcome;
 mod peers;
+mod plain_view;
 mod plan;
 mod queue;
 mod redefine;

@@ -50,6 +50,8 @@ impl Live {
         let create = CreateView {
             name: free_name(&catalog),
             position: None,
+            materialized: true,
+            or_replace: false,
             if_not_exists: false,
             columns: Vec::new(),
             query: query.clone(),

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::catalog::Catalog;
 use crate::definition::{Change, Definition};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -165,6 +166,14 @@ impl Core {
                 work(&mut Work::new(self.engine().published()?))
             }
             _ => in_transaction(&mut mode, work),
+        }
+    }
+
+    /// Looks at the catalog that the next statement sees.
+    pub(crate) fn with_catalog<T>(&self, look: impl FnOnce(&Catalog) -> T) -> Result<T> {
+        match &*lock(&self.shared.mode) {
+            Mode::Open(work) => Ok(look(&work.base().compiled.catalog)),
+            Mode::Auto | Mode::Failed => Ok(look(&self.engine().published()?.compiled.catalog)),
         }
     }
 

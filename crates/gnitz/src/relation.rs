@@ -21,7 +21,7 @@ pub(crate) struct Relation {
     pub(crate) created: u64,
     /// The role that may do everything with it.
     pub(crate) owner: String,
-    /// What a view answers; `None` for others.
+    /// What a view, materialized or plain, answers; `None` for others.
     pub(crate) view: Option<View>,
 }
 
@@ -30,10 +30,14 @@ pub(crate) struct Relation {
 pub(crate) struct View {
     /// Its text, as the parser prints it.
     pub(crate) query: String,
-    /// The logical plan it was compiled from, for EXPLAIN.
+    /// The logical plan it was compiled from, for EXPLAIN; empty for a plain view.
     pub(crate) logical: String,
-    /// The tables and views it reads.
+    /// The tables and views it reads. Those that a materialized view reads through plain views are among them.
     pub(crate) sources: Vec<CollectionId>,
+    /// How many levels a plain view's query nests, with the plain views in it.
+    pub(crate) depth: usize,
+    /// How many queries a plain view stands for: its own and those of the plain views in it.
+    pub(crate) parts: usize,
 }
 
 impl Relation {
@@ -56,6 +60,16 @@ impl Relation {
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.def.name
+    }
+
+    /// Whether it is a named query without rows.
+    pub(crate) fn is_plain_view(&self) -> bool {
+        self.def.kind == TableKind::PlainView
+    }
+
+    /// Whether its rows are kept: it is a table or a materialized view.
+    pub(crate) fn has_rows(&self) -> bool {
+        matches!(self.def.kind, TableKind::Table | TableKind::View)
     }
 
     /// Whether a primary key makes its rows unique.

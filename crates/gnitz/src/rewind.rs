@@ -35,7 +35,7 @@ fn undo(
     undone: &mut Deltas,
     functions: &dyn Functions,
 ) -> Result<()> {
-    let Some(view) = &relation.view else { return Ok(()) };
+    let Some(view) = relation.view.as_ref().filter(|_| relation.has_rows()) else { return Ok(()) };
     let compiled = &version.compiled;
     let known = |id: &CollectionId| compiled.catalog.by_id(*id);
     for source in view.sources.iter().filter_map(known) {

@@ -11,6 +11,10 @@ use crate::role::{FIRST, Object, refused, unknown};
 impl Catalog {
     /// Refuses what the role may not do. Everybody may read system tables.
     pub(crate) fn permit(&self, role: &str, needs: &[Need]) -> Result<()> {
+        for need in needs {
+            let plain = self.get(&need.relation).filter(|relation| relation.is_plain_view());
+            plain.map_or(Ok(()), |relation| self.permit_behind(relation))?;
+        }
         if self.roles.is_superuser(role) {
             return Ok(());
         }
@@ -24,6 +28,21 @@ impl Catalog {
             let held = self.roles.held(role, Object::Relation(relation.id()), &relation.owner);
             if !held.covers(need.privileges) {
                 return Err(denied(relation));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a plain view whose owner may not read what its query reads: that is done with the owner's rights.
+    fn permit_behind(&self, plain: &Relation) -> Result<()> {
+        let sources = plain.view.iter().flat_map(|view| &view.sources);
+        for source in sources.filter_map(|&source| self.by_id(source)) {
+            let held = self.roles.held(&plain.owner, Object::Relation(source.id()), &source.owner);
+            if source.def.kind != TableKind::System && !held.covers(Privileges::SELECT) {
+                return Err(denied(source));
+            }
+            if source.is_plain_view() {
+                self.permit_behind(source)?;
             }
         }
         Ok(())
@@ -113,6 +132,7 @@ pub(crate) fn kind(relation: &Relation) -> &'static str {
     match relation.def.kind {
         TableKind::Table => "table",
         TableKind::View => "materialized view",
+        TableKind::PlainView => "view",
         TableKind::System => "system table",
     }
 }

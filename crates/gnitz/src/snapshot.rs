@@ -70,9 +70,12 @@ impl Snapshot {
     /// Makes sure that the rows of these relations can be read: after it a query that names no others cannot
     /// meet a damaged file.
     pub(crate) fn verify<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        let catalog = &self.version.compiled.catalog;
         let relations = names.into_iter().filter_map(|name| self.relation(name));
-        let stored = relations.filter(|relation| relation.def.kind != TableKind::System);
-        Ok(self.version.state.verify(stored.map(|relation| relation.id()))?)
+        let (plain, others): (Vec<_>, Vec<_>) =
+            relations.filter(|r| r.def.kind != TableKind::System).partition(|r| r.is_plain_view());
+        let behind = plain.iter().flat_map(|relation| catalog.behind(relation));
+        Ok(self.version.state.verify(others.iter().map(|relation| relation.id()).chain(behind))?)
     }
 
     fn system_rows(&self, relation: &Relation) -> Vec<Batch> {
@@ -92,6 +95,11 @@ impl sql::Catalog for Snapshot {
 
     fn tables(&self) -> Vec<Arc<TableDef>> {
         self.version.compiled.catalog.relations().map(|relation| Arc::clone(&relation.def)).collect()
+    }
+
+    fn plain_view(&self, name: &str) -> Option<String> {
+        let relation = self.relation(name).filter(|relation| relation.is_plain_view())?;
+        relation.view.as_ref().map(|view| view.query.clone())
     }
 }
 

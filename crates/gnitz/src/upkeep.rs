@@ -55,6 +55,10 @@ fn refresh(catalog: &Catalog, role: &str, relation: &Relation) -> Result<Notice>
             let message = format!("\"{name}\" is not a materialized view");
             Err(SqlError::new(SqlState::FeatureNotSupported, message).into())
         }
+        TableKind::PlainView => {
+            let expected = "a table or materialized view";
+            Err(Error::WrongKind { name: name.to_string(), expected })
+        }
     }
 }
 
@@ -71,12 +75,16 @@ fn check_columns(relation: &Relation, columns: &[String]) -> Result<()> {
 /// A warning, if it would not be done.
 fn skipped(catalog: &Catalog, role: &str, task: Task, relation: &Relation) -> Option<Notice> {
     let (name, verb) = (relation.name(), task.name().to_ascii_lowercase());
+    if relation.is_plain_view() {
+        let message = format!("skipping \"{name}\" --- cannot {verb} non-tables or special system tables");
+        return Some(Notice::warning(message));
+    }
     if catalog.owns(role, relation) {
         return None;
     }
     let why = match relation.def.kind {
         TableKind::System => format!("only superuser can {verb} it"),
-        TableKind::Table | TableKind::View => format!("only table or database owner can {verb} it"),
+        _ => format!("only table or database owner can {verb} it"),
     };
     Some(Notice::warning(format!("skipping \"{name}\" --- {why}")))
 }

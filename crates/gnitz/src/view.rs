@@ -22,6 +22,7 @@ use crate::catalog::Catalog;
 use crate::definition::{self, Redefined};
 use crate::error::{Error, Result};
 use crate::notice::Notice;
+use crate::plain_view;
 use crate::relation::{Relation, View, fingerprint};
 use crate::snapshot::Snapshot;
 use crate::version::{Compiled, Version};
@@ -73,7 +74,8 @@ pub(crate) fn define(
     let snapshot: Arc<dyn sql::Snapshot> = Arc::new(Snapshot::new(Arc::clone(head)));
     let plan = planner.plan_view(&snapshot, &create.query)?;
     let columns = definition::renamed(plan.columns, &create.columns)?;
-    let sources = sources(catalog, &plan.circuit)?;
+    let mut sources = sources(catalog, &plan.circuit)?;
+    sources.extend(plain_view::named(catalog, &create.query));
     let mut circuit = catalog.circuit.clone();
     let absorbed = circuit.absorb(&plan.circuit, &mut || catalog.allocate());
     let (node, id) = *absorbed.views.first().ok_or_else(|| internal("the plan of a view has no sink"))?;
@@ -81,7 +83,7 @@ pub(crate) fn define(
     catalog.circuit = circuit;
     catalog.lower()?;
     let def = view_def(id, create, columns, schema);
-    let view = View { query: create.query.to_string(), logical: plan.logical, sources };
+    let view = View { query: create.query.to_string(), logical: plan.logical, sources, depth: 0, parts: 0 };
     catalog.insert(Relation::new(def, Some(view), catalog.secret).made(epoch, by));
     let collections = absorbed.new_collections.iter().map(|(id, _, schema)| (*id, fingerprint(schema)));
     Ok(New { view: id, collections: collections.collect(), notice: plan.notice })

@@ -13,8 +13,17 @@ pub enum RelationKind {
     Table,
     /// A materialized view.
     View,
+    /// A plain view.
+    PlainView,
     /// A system table of Gnitz's own.
     System,
+}
+
+impl RelationKind {
+    /// Whether a query stands behind it.
+    pub fn is_view(self) -> bool {
+        matches!(self, RelationKind::View | RelationKind::PlainView)
+    }
 }
 
 /// A column of a relation.

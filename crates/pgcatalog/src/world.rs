@@ -137,7 +137,7 @@ pub fn relation_oid(kind: RelationKind, collection: u32) -> u32 {
     match kind {
         // Numbers of system tables count down from the largest.
         RelationKind::System => 15_000 + (u32::MAX - collection) % 1000,
-        RelationKind::Table | RelationKind::View => oid::FIRST_USER + collection,
+        RelationKind::Table | RelationKind::View | RelationKind::PlainView => oid::FIRST_USER + collection,
     }
 }
 

@@ -14,6 +14,8 @@ pub enum TableKind {
     Table,
     /// A materialized view: changed by its circuit.
     View,
+    /// A plain view: a named query, which stands for it wherever it is read. It has no rows of its own.
+    PlainView,
     /// A relation the engine computes on demand from its own state.
     System,
 }
@@ -70,6 +72,12 @@ pub trait Catalog: Send + Sync {
 
     /// Every relation, in no particular order.
     fn tables(&self) -> Vec<Arc<TableDef>>;
+
+    /// The text of the query that a plain view of this name stands for.
+    fn plain_view(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
 }
 
 /// The rows of the relations.

@@ -202,6 +202,21 @@ impl Depth {
         with_room(self.walked, work)
     }
 
+    /// How many levels there are to walk.
+    pub fn levels(self) -> usize {
+        self.walked
+    }
+
+    /// The depth where so many levels stand in the place of a name.
+    pub fn over(self, levels: usize) -> Depth {
+        Depth { walked: self.walked + levels, ..self }
+    }
+
+    /// Refuses what is deeper than any statement may be.
+    pub fn check(self) -> Result<(), SqlError> {
+        if self.walked > DEEPEST { Err(too_deep(true)) } else { Ok(()) }
+    }
+
     /// Does something that walks the statement before its chains are balanced.
     pub(crate) fn parse<T: Send>(self, work: impl FnOnce() -> T + Send) -> T {
         with_room(self.parsed, work)

@@ -187,6 +187,10 @@ impl Writable {
                 let layout = Layout::new(&def.schema, snapshot.secret());
                 return Ok(Writable { def, layout });
             }
+            TableKind::PlainView => {
+                return Err(SqlError::unsupported(format!("changing the rows of view \"{}\"", def.name))
+                    .with_hint("change the tables that it reads"));
+            }
             TableKind::View => "materialized view",
             TableKind::System => "system table",
         };

@@ -155,6 +155,8 @@ sql_states! {
     InvalidColumnReference = "42P10",
     /// A definition of a table that makes no sense.
     InvalidTableDefinition = "42P16",
+    /// A definition that goes in a circle.
+    InvalidObjectDefinition = "42P17",
     /// A parameter whose type cannot be told.
     IndeterminateType = "42P18",
     /// More memory than one query may take.

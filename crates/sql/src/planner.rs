@@ -11,7 +11,7 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::Query;
-use zset::{Datum, Schema, Type};
+use zset::{ColumnType, Datum, Schema, Type};
 
 use crate::adhoc::{Executor, Rows, depends_on_the_moment};
 use crate::catalog::{ColumnDef, Snapshot, TableDef};
@@ -24,7 +24,7 @@ use crate::output::column_names;
 use crate::series::Values;
 use crate::session::Session;
 use crate::table::Relation;
-use crate::types::{from_arrow, record_batch, to_arrow, to_scalar};
+use crate::types::{from_arrow, from_arrow_or_refuse, record_batch, to_arrow, to_scalar};
 use crate::{assign, hints, limits, origin, view};
 
 /// A value with its type, for a parameter.
@@ -125,6 +125,27 @@ impl Planner {
             "a materialized view has no order: ORDER BY belongs into the queries that read it".to_string()
         });
         Ok(ViewPlan { columns, circuit, schema, logical: plan.display_indent().to_string(), notice })
+    }
+
+    /// The columns of a plain view of this query.
+    pub fn plan_plain_view(
+        &self,
+        snapshot: &Arc<dyn Snapshot>,
+        query: &Query,
+    ) -> Result<Vec<ColumnDef>, SqlError> {
+        let (bound, headings) = self.bind_query(snapshot, query, &[], &Values::default())?;
+        if !parameters(&bound, &[])?.types.is_empty() {
+            return Err(SqlError::new(SqlState::UndefinedParameter, "a view has no parameters"));
+        }
+        let plan = self.optimized(bound, None)?;
+        let column = |(field, heading): (&FieldRef, &Heading)| {
+            let ty = match field.data_type() {
+                DataType::Null => Type::Text,
+                ty => from_arrow_or_refuse(ty)?,
+            };
+            Ok(ColumnDef::new(&heading.name, ColumnType { ty, nullable: field.is_nullable() }))
+        };
+        plan.schema().fields().iter().zip(&headings).map(column).collect()
     }
 
     /// Answers a query. `now` is what `now()` gives, in microseconds since 1970 in UTC.

@@ -58,7 +58,8 @@ impl PointQuery {
     ) -> Option<PointQuery> {
         let select = plain_select(query)?;
         let (name, alias) = one_table(select)?;
-        let table = snapshot.table(&name).filter(|table| table.kind != TableKind::System)?;
+        let table =
+            snapshot.table(&name).filter(|table| matches!(table.kind, TableKind::Table | TableKind::View))?;
         let alias = alias.unwrap_or(name);
         let scope = Scope::new(vec![Relation::of(&table, &alias)]);
         let mut params = Params::new(given);

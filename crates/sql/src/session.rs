@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::arrow::temporal_conversions::timestamp_us_to_datetime;
+use datafusion::catalog::view::ViewTable;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DFSchema, Result, TableReference, plan_datafusion_err};
 use datafusion::datasource::cte_worktable::CteWorkTable;
@@ -14,7 +15,7 @@ use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
-    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
 };
 use datafusion::optimizer::push_down_limit::PushDownLimit;
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
@@ -23,7 +24,7 @@ use datafusion::prelude::SessionConfig;
 use datafusion::sql::planner::{PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 
-use crate::catalog::Snapshot;
+use crate::catalog::{Snapshot, TableDef, TableKind};
 use crate::error::{SqlError, SqlState};
 use crate::optional::OptionalSubqueries;
 use crate::output::tell_apart;
@@ -31,6 +32,7 @@ use crate::repair::{name_outputs, repair};
 use crate::rules::CheckedArithmetic;
 use crate::series::{self, Times, Values};
 use crate::settle::{Modulo, SettleTypes, TimeArithmetic};
+use crate::statement::{Statement, parse_one};
 use crate::table::Relation;
 use crate::types::to_arrow;
 use crate::{arrays, dialect, expansion, extremes, limits, moment, sqltype, sums};
@@ -129,7 +131,7 @@ impl Session {
         repair(&mut query);
         tell_apart(&mut query.body);
         let plan = |query: ast::Query| {
-            let names = Names { state: &self.state, snapshot, values };
+            let names = Names { session: self, state: &self.state, snapshot, values };
             let mut context = PlannerContext::new().with_prepare_param_data_types(params.clone());
             let statement = ast::Statement::Query(Box::new(query));
             SqlToRel::new(&names).sql_statement_to_plan_with_context(statement, &mut context)
@@ -141,6 +143,23 @@ impl Session {
             }
             planned => Ok(planned?),
         }
+    }
+
+    /// What a plain view's name stands for: the plan of its query as written, with the view's names for the columns.
+    fn plain_view(&self, snapshot: &Arc<dyn Snapshot>, def: &TableDef) -> Result<LogicalPlan, SqlError> {
+        let internal = |what: &str| SqlError::internal(format!("the plain view \"{}\" {what}", def.name));
+        let text = snapshot.plain_view(&def.name).ok_or_else(|| internal("has no query"))?;
+        let Statement::Query(query) = parse_one(&text)? else { return Err(internal("is not a query")) };
+        // A place in the view's text is none in the statement that names the view.
+        let bound = self.bind(snapshot, &query, Vec::new(), &Values::default());
+        let bound = bound.map_err(|error| SqlError { position: None, ..error })?;
+        let columns = bound.schema().columns();
+        if columns.len() < def.columns.len() {
+            return Err(internal("has lost columns"));
+        }
+        let named = columns.into_iter().zip(&def.columns);
+        let named: Vec<Expr> = named.map(|(column, def)| Expr::Column(column).alias(&def.name)).collect();
+        Ok(LogicalPlanBuilder::from(bound).project(named)?.build()?)
     }
 
     /// The plan with types coerced and arithmetic made ours.
@@ -212,6 +231,7 @@ impl TypePlanner for OurTypes {
 
 /// What names in a query stand for.
 struct Names<'a> {
+    session: &'a Session,
     state: &'a SessionState,
     snapshot: &'a Arc<dyn Snapshot>,
     values: &'a Values<'a>,
@@ -225,6 +245,10 @@ impl ContextProvider for Names<'_> {
             return Err(undefined().into());
         }
         let def = self.snapshot.table(name.table()).ok_or_else(undefined)?;
+        if def.kind == TableKind::PlainView {
+            let plan = self.session.plain_view(self.snapshot, &def)?;
+            return Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))));
+        }
         Ok(provider_as_source(Arc::new(Relation::new(def, self.snapshot.as_ref()))))
     }
 

@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use crate::catalog::TableKind;
 use crate::depth::{self, Depth};
 use crate::error::{Position, SqlError, SqlState};
 use crate::names;
@@ -67,15 +68,15 @@ pub enum Statement {
     Truncate(Vec<String>),
     /// `CREATE TABLE`
     CreateTable(Box<ast::CreateTable>),
-    /// `CREATE MATERIALIZED VIEW`
+    /// `CREATE MATERIALIZED VIEW`, `CREATE VIEW`
     CreateView(Box<CreateView>),
-    /// `DROP TABLE`, `DROP MATERIALIZED VIEW`
+    /// `DROP TABLE`, `DROP MATERIALIZED VIEW`, `DROP VIEW`
     Drop(Drop),
     /// `DROP INDEX` and other kinds of objects that are not made here
     DropAbsent(DropAbsent),
     /// `CREATE SCHEMA IF NOT EXISTS public`
     CreateSchema,
-    /// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`
+    /// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`, `ALTER VIEW`
     Alter(Alter),
     /// `REFRESH MATERIALIZED VIEW`, `ANALYZE`, `VACUUM`
     Upkeep(Upkeep),
@@ -120,13 +121,17 @@ pub enum Statement {
     },
 }
 
-/// `CREATE MATERIALIZED VIEW [IF NOT EXISTS] name [(columns)] AS query`
+/// `CREATE MATERIALIZED VIEW [IF NOT EXISTS] name [(columns)] AS query`, or `CREATE [OR REPLACE] VIEW …`
 #[derive(Clone, Debug)]
 pub struct CreateView {
     /// The view's name.
     pub name: String,
     /// Where the name stands.
     pub position: Option<Position>,
+    /// Its rows are kept; otherwise it is a plain view.
+    pub materialized: bool,
+    /// A plain view of the name is replaced.
+    pub or_replace: bool,
     /// An existing relation of the name is no error.
     pub if_not_exists: bool,
     /// Names for the query's columns; empty to keep theirs.
@@ -140,8 +145,8 @@ pub struct CreateView {
 /// `DROP … [IF EXISTS] names [CASCADE]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drop {
-    /// Views, otherwise tables.
-    pub views: bool,
+    /// What they are.
+    pub kind: TableKind,
     /// The relations' names, each with its place.
     pub names: Vec<(String, Option<Position>)>,
     /// A name that does not exist is no error.
@@ -169,14 +174,21 @@ impl Statement {
             Statement::Delete(_) => "DELETE",
             Statement::Truncate(_) => "TRUNCATE TABLE",
             Statement::CreateTable(_) => "CREATE TABLE",
-            Statement::CreateView(_) => "CREATE MATERIALIZED VIEW",
-            Statement::Drop(drop) if drop.views => "DROP MATERIALIZED VIEW",
-            Statement::Drop(_) => "DROP TABLE",
+            Statement::CreateView(view) if view.materialized => "CREATE MATERIALIZED VIEW",
+            Statement::CreateView(_) => "CREATE VIEW",
+            Statement::Drop(drop) => match drop.kind {
+                TableKind::View => "DROP MATERIALIZED VIEW",
+                TableKind::PlainView => "DROP VIEW",
+                TableKind::Table | TableKind::System => "DROP TABLE",
+            },
             Statement::DropAbsent(drop) => drop.kind.statement(),
             Statement::CreateSchema => "CREATE SCHEMA",
             Statement::Upkeep(upkeep) => upkeep.task.name(),
-            Statement::Alter(alter) if alter.view => "ALTER MATERIALIZED VIEW",
-            Statement::Alter(_) => "ALTER TABLE",
+            Statement::Alter(alter) => match alter.kind {
+                TableKind::View => "ALTER MATERIALIZED VIEW",
+                TableKind::PlainView => "ALTER VIEW",
+                TableKind::Table | TableKind::System => "ALTER TABLE",
+            },
             Statement::Begin { .. } => "BEGIN",
             Statement::Commit => "COMMIT",
             Statement::Rollback | Statement::RollbackTo(_) => "ROLLBACK",
@@ -309,13 +321,13 @@ fn parse_piece(mut piece: Piece) -> Result<Statement, SqlError> {
         _ => {
             let mut tokens = piece.tokens;
             let user = roles::user_is_role(&mut tokens);
-            let view = alter::view_is_table(&mut tokens);
+            let altered = alter::view_is_table(&mut tokens);
             let with_data = upkeep::with_data(&mut tokens);
             let mut parser = parser(tokens);
             let mut statement = parser.parse_statement()?;
             depth::balance(&mut statement);
             expect_end(&mut parser)?;
-            translate::statement(statement, translate::Read { user, view, with_data })
+            translate::statement(statement, translate::Read { user, altered, with_data })
         }
     }
 }
@@ -364,11 +376,10 @@ fn explain(piece: Piece, named: bool) -> Result<Explain, SqlError> {
     let inner = Piece { tokens: rest, ..piece };
     let statement = parse_piece(inner)?;
     match statement {
-        Statement::Query(_)
-        | Statement::Insert(_)
-        | Statement::Update(_)
-        | Statement::Delete(_)
-        | Statement::CreateView(_) => Ok(Explain::Statement(Box::new(statement))),
+        Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+            Ok(Explain::Statement(Box::new(statement)))
+        }
+        Statement::CreateView(ref view) if view.materialized => Ok(Explain::Statement(Box::new(statement))),
         other => Err(SqlError::unsupported(format!("EXPLAIN {}", other.name()))),
     }
 }

@@ -8,6 +8,7 @@ mod concurrent;
 mod definitions;
 mod errors;
 mod moments;
+mod plain_views;
 mod recovery;
 mod roles;
 mod sql;

@@ -9,16 +9,16 @@ use storage::{Fault, FaultFs, MemFs};
 use crate::{check, rows, run, state};
 
 /// A directory that goes away with the test.
-struct Directory(PathBuf);
+pub struct Directory(PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Directory {
+    pub fn new(name: &str) -> Directory {
         let path = std::env::temp_dir().join(format!("gnitz-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         Directory(path)
     }
 
-    fn open(&self) -> Database {
+    pub fn open(&self) -> Database {
         Database::open(&self.0).unwrap()
     }
 }

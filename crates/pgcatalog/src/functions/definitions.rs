@@ -248,6 +248,9 @@ fn describe_object(context: &Context<'_>, args: &[Value]) -> Answer {
             Some((relation, Part::Relation)) if relation.kind == RelationKind::View => {
                 format!("materialized view {}", quoted(&relation.name)).into()
             }
+            Some((relation, Part::Relation)) if relation.kind == RelationKind::PlainView => {
+                format!("view {}", quoted(&relation.name)).into()
+            }
             Some((relation, Part::Relation)) => match args[2].as_int() {
                 Some(number) if number > 0 => {
                     let column = relation.columns.get(number as usize - 1);

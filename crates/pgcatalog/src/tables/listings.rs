@@ -44,8 +44,16 @@ fn tables(world: &World<'_>, rows: &mut Rows) {
     }
 }
 
-/// Plain views: only the catalogs have any.
+/// Plain views, and those of the catalogs.
 fn views(world: &World<'_>, rows: &mut Rows) {
+    for view in world.stored().filter(|relation| relation.kind == RelationKind::PlainView) {
+        rows.push([
+            ("schemaname", "public".into()),
+            ("viewname", view.name.as_str().into()),
+            ("viewowner", world.owner_name(view).into()),
+            ("definition", Value::or_null(view.query.as_ref().map(|query| format!("{query};").into()))),
+        ]);
+    }
     for table in all().iter().filter(|table| table.kind == "v") {
         rows.push([
             ("schemaname", table.schema.into()),

@@ -86,6 +86,7 @@ fn classes(world: &World<'_>, rows: &mut Rows) {
     for relation in &world.relations {
         let id = oid_of(relation);
         let keyed = !relation.primary_key.is_empty() && relation.kind == RelationKind::Table;
+        let plain = relation.kind == RelationKind::PlainView;
         let owner = Value::oid(world.owner_of(relation));
         let acl = world.facts.access_list(relation);
         rows.push([
@@ -94,17 +95,17 @@ fn classes(world: &World<'_>, rows: &mut Rows) {
             ("relnamespace", Value::oid(schema_of(relation).0)),
             ("reltype", Value::oid(row_type(relation))),
             ("relowner", owner.clone()),
-            ("relam", Value::Int(2)),
-            ("relfilenode", Value::oid(id)),
+            ("relam", Value::Int(if plain { 0 } else { 2 })),
+            ("relfilenode", Value::oid(if plain { 0 } else { id })),
             ("relpages", Value::Int((relation.bytes + 8191) / 8192)),
-            ("reltuples", Value::Float(relation.rows as f64)),
+            ("reltuples", Value::Float(if plain { -1.0 } else { relation.rows as f64 })),
             ("relhasindex", keyed.into()),
             ("relpersistence", "p".into()),
             ("relkind", kind_letter(relation.kind).into()),
             ("relnatts", Value::Int(relation.columns.len() as i64)),
-            ("relhasrules", (relation.kind == RelationKind::View).into()),
+            ("relhasrules", relation.kind.is_view().into()),
             ("relispopulated", true.into()),
-            ("relreplident", "d".into()),
+            ("relreplident", if plain { "n" } else { "d" }.into()),
             ("relacl", acl.map_or(Value::Null, |acl| Value::array(acl.iter().map(Value::text).collect()))),
         ]);
         if keyed {
@@ -131,7 +132,7 @@ fn kind_letter(kind: RelationKind) -> &'static str {
     match kind {
         RelationKind::Table => "r",
         RelationKind::View => "m",
-        RelationKind::System => "v",
+        RelationKind::PlainView | RelationKind::System => "v",
     }
 }
 
@@ -222,7 +223,7 @@ fn attributes(world: &World<'_>, rows: &mut Rows) {
     for relation in &world.relations {
         let id = oid_of(relation);
         for (number, column) in (1..).zip(&relation.columns) {
-            attribute(id, number, column, relation.kind != RelationKind::View).push(rows);
+            attribute(id, number, column, !relation.kind.is_view()).push(rows);
         }
     }
     for relation in world.keyed() {
@@ -368,7 +369,7 @@ fn defaults(world: &World<'_>, rows: &mut Rows) {
 }
 
 fn rules(world: &World<'_>, rows: &mut Rows) {
-    for view in world.stored().filter(|relation| relation.kind == RelationKind::View) {
+    for view in world.stored().filter(|relation| relation.kind.is_view()) {
         rows.push([
             ("oid", Value::oid(part(oid_of(view), Part::Rule))),
             ("rulename", "_RETURN".into()),
@@ -401,7 +402,7 @@ fn dependencies(world: &World<'_>, rows: &mut Rows) {
             depend(oid::PG_CONSTRAINT, constraint, oid::PG_CLASS, id, "a");
             depend(oid::PG_CLASS, index, oid::PG_CONSTRAINT, constraint, "i");
         }
-        if relation.kind == RelationKind::View {
+        if relation.kind.is_view() {
             let rule = part(id, Part::Rule);
             depend(oid::PG_REWRITE, rule, oid::PG_CLASS, id, "i");
             for source in &relation.reads {

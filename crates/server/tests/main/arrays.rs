@@ -34,7 +34,7 @@ async fn parameters_may_be_arrays() {
     ] {
         let sql = format!("SELECT id FROM t WHERE {column} = ANY($1)");
         let statement = client.prepare_typed(&sql, std::slice::from_ref(&declared)).await.unwrap();
-        assert_eq!(statement.params(), std::slice::from_ref(declared));
+        assert_eq!(statement.params(), std::slice::from_ref(&declared));
         let rows = match declared {
             Type::INT8_ARRAY => client.query(&statement, &[&vec![1_i64, 5_000_000_000]]).await.unwrap(),
             Type::INT2_ARRAY => client.query(&statement, &[&vec![1_i16]]).await.unwrap(),

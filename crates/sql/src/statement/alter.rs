@@ -1,18 +1,19 @@
-//! `ALTER TABLE` and `ALTER MATERIALIZED VIEW`, as far as they leave the rows as they are: new names, another owner.
+//! `ALTER TABLE`, `ALTER VIEW` and `ALTER MATERIALIZED VIEW`, as far as they leave the rows as they are: new names, another owner.
 
 use datafusion::sql::sqlparser::ast::{AlterTable, AlterTableOperation, Owner, RenameTableNameKind};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::Statement;
+use crate::catalog::TableKind;
 use crate::error::{Position, SqlError};
 use crate::names;
 
-/// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`
+/// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`, `ALTER VIEW`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alter {
-    /// A view, otherwise a table.
-    pub view: bool,
+    /// What it is.
+    pub kind: TableKind,
     /// Its name.
     pub name: String,
     /// Where the name stands.
@@ -34,23 +35,34 @@ pub enum AlterAction {
     Owner(Option<String>),
 }
 
-/// Writes `ALTER MATERIALIZED VIEW` as `ALTER TABLE`, which the grammar knows; says whether it did.
-pub(super) fn view_is_table(tokens: &mut Vec<TokenWithSpan>) -> bool {
+/// Writes `ALTER MATERIALIZED VIEW` and `ALTER VIEW` as `ALTER TABLE`, which the grammar knows; says what was written.
+pub(super) fn view_is_table(tokens: &mut Vec<TokenWithSpan>) -> TableKind {
     let words: Vec<usize> =
         (0..tokens.len()).filter(|&at| !matches!(tokens[at].token, Token::Whitespace(_))).take(3).collect();
     let is = |at: usize, keyword: Keyword| matches!(&tokens[at].token, Token::Word(word) if word.keyword == keyword);
-    let [alter, materialized, view] = words[..] else { return false };
-    if !is(alter, Keyword::ALTER) || !is(materialized, Keyword::MATERIALIZED) || !is(view, Keyword::VIEW) {
-        return false;
+    let [alter, second, third] = words[..] else { return TableKind::Table };
+    if !is(alter, Keyword::ALTER) {
+        return TableKind::Table;
     }
-    tokens[view].token = Token::make_keyword("TABLE");
-    tokens.remove(materialized);
-    true
+    if is(second, Keyword::VIEW) {
+        tokens[second].token = Token::make_keyword("TABLE");
+        return TableKind::PlainView;
+    }
+    if !is(second, Keyword::MATERIALIZED) || !is(third, Keyword::VIEW) {
+        return TableKind::Table;
+    }
+    tokens[third].token = Token::make_keyword("TABLE");
+    tokens.remove(second);
+    TableKind::View
 }
 
-pub(super) fn alter(alter: AlterTable, view: bool) -> Result<Statement, SqlError> {
+pub(super) fn alter(alter: AlterTable, of: TableKind) -> Result<Statement, SqlError> {
     let position = names::position(&alter.name);
-    let kind = if view { "MATERIALIZED VIEW" } else { "TABLE" };
+    let kind = match of {
+        TableKind::View => "MATERIALIZED VIEW",
+        TableKind::PlainView => "VIEW",
+        TableKind::Table | TableKind::System => "TABLE",
+    };
     let refused = |what: String| SqlError::unsupported(format!("ALTER {kind} … {what}")).at(position);
     if alter.location.is_some() || alter.on_cluster.is_some() || alter.table_type.is_some() {
         return Err(refused("with options".to_string()));
@@ -77,5 +89,5 @@ pub(super) fn alter(alter: AlterTable, view: bool) -> Result<Statement, SqlError
         }
     };
     let (name, if_exists) = (names::relation(&alter.name)?, alter.if_exists);
-    Ok(Statement::Alter(Alter { view, name, position, if_exists, action }))
+    Ok(Statement::Alter(Alter { kind: of, name, position, if_exists, action }))
 }

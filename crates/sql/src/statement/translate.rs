@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::absent::{self, Absent};
 use super::{CreateView, Drop, Statement, alter, copy, lock, roles, settings};
+use crate::catalog::TableKind;
 use crate::error::{SqlError, SqlState};
 use crate::names;
 
@@ -15,15 +16,15 @@ use crate::names;
 pub(super) struct Read {
     /// A role is to be a user.
     pub(super) user: bool,
-    /// A table is to be a view.
-    pub(super) view: bool,
+    /// What is altered.
+    pub(super) altered: TableKind,
     /// `WITH DATA`, `WITH NO DATA` at the end.
     pub(super) with_data: Option<bool>,
 }
 
 pub(super) fn statement(statement: ast::Statement, read: Read) -> Result<Statement, SqlError> {
     use ast::Statement as S;
-    let Read { user, view, with_data } = read;
+    let Read { user, altered, with_data } = read;
     if with_data.is_some() {
         may_have_data(&statement, with_data)?;
     }
@@ -35,7 +36,7 @@ pub(super) fn statement(statement: ast::Statement, read: Read) -> Result<Stateme
         S::Truncate(truncate) => self::truncate(&truncate),
         S::CreateTable(table) => Ok(Statement::CreateTable(Box::new(table))),
         S::CreateView(view) => create_view(view, with_data == Some(false)),
-        S::AlterTable(table) => alter::alter(table, view),
+        S::AlterTable(table) => alter::alter(table, altered),
         S::CreateRole(role) => roles::create(role, user),
         S::AlterRole { name, operation } => roles::alter(&name, operation),
         S::Drop { object_type: ObjectType::Role, if_exists, names, .. } => roles::drop(&names, if_exists),
@@ -136,14 +137,14 @@ fn may_have_data(statement: &ast::Statement, with_data: Option<bool>) -> Result<
 
 fn create_view(view: ast::CreateView, no_data: bool) -> Result<Statement, SqlError> {
     let position = names::position(&view.name);
-    let refuse =
-        |what: &str| Err(SqlError::unsupported(format!("{what} of CREATE MATERIALIZED VIEW")).at(position));
-    if !view.materialized {
-        return Err(SqlError::unsupported("CREATE VIEW")
-            .at(position)
-            .with_hint("write CREATE MATERIALIZED VIEW: it is never stale"));
+    let kind = if view.materialized { "MATERIALIZED VIEW" } else { "VIEW" };
+    let refuse = |what: &str| Err(SqlError::unsupported(format!("{what} of CREATE {kind}")).at(position));
+    if !view.materialized && view.if_not_exists {
+        let message = "syntax error at or near \"NOT\"";
+        let error = SqlError::new(SqlState::SyntaxError, message).at(position);
+        return Err(error.with_hint("write CREATE OR REPLACE VIEW"));
     }
-    if view.or_replace || view.or_alter {
+    if view.or_alter || view.or_replace && view.materialized {
         return Err(SqlError::unsupported("CREATE OR REPLACE MATERIALIZED VIEW")
             .at(position)
             .with_hint("drop the view first"));
@@ -163,6 +164,8 @@ fn create_view(view: ast::CreateView, no_data: bool) -> Result<Statement, SqlErr
     Ok(Statement::CreateView(Box::new(CreateView {
         name: names::relation(&view.name)?,
         position,
+        materialized: view.materialized,
+        or_replace: view.or_replace,
         if_not_exists: view.if_not_exists,
         columns: view.columns.iter().map(|c| names::fold(&c.name)).collect(),
         query: *checked(view.query)?,
@@ -176,16 +179,14 @@ fn drop(
     names: &[ast::ObjectName],
     cascade: bool,
 ) -> Result<Statement, SqlError> {
-    let views = match object_type {
-        ObjectType::Table => false,
-        ObjectType::MaterializedView => true,
-        ObjectType::View => {
-            return Err(SqlError::unsupported("DROP VIEW").with_hint("write DROP MATERIALIZED VIEW"));
-        }
+    let kind = match object_type {
+        ObjectType::Table => TableKind::Table,
+        ObjectType::MaterializedView => TableKind::View,
+        ObjectType::View => TableKind::PlainView,
         other => return Err(SqlError::unsupported(format!("DROP {other}"))),
     };
     let names = names.iter().map(|name| Ok((names::relation(name)?, names::position(name))));
-    Ok(Statement::Drop(Drop { views, names: names.collect::<Result<_, SqlError>>()?, if_exists, cascade }))
+    Ok(Statement::Drop(Drop { kind, names: names.collect::<Result<_, SqlError>>()?, if_exists, cascade }))
 }
 
 /// A transaction reads one snapshot, which is what REPEATABLE READ promises and more than the lesser levels do.
