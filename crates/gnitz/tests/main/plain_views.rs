@@ -192,7 +192,7 @@ fn the_catalogs_list_it() {
         one("SELECT viewname, viewowner, definition FROM pg_views WHERE schemaname = 'public'"),
         format!("big|gnitz|{text};")
     );
-    assert_eq!(one("SELECT pg_get_viewdef('big'::regclass)").trim_end_matches(';'), text);
+    assert_eq!(one("SELECT pg_get_viewdef('big'::regclass)").trim().trim_end_matches(';'), text);
     assert_eq!(one("SELECT table_type FROM information_schema.tables WHERE table_name = 'big'"), "VIEW");
     assert_eq!(one("SELECT table_name FROM information_schema.views WHERE table_schema = 'public'"), "big");
     let columns = "SELECT column_name, data_type FROM information_schema.columns
@@ -214,6 +214,7 @@ fn it_survives_a_restart() {
     run(&session, "CREATE MATERIALIZED VIEW kept AS SELECT COUNT(*) AS c FROM \"Over\"");
     drop(session);
     database.close().unwrap();
+    drop(database);
     let database = directory.open();
     let session = database.session();
     run(&session, "INSERT INTO t VALUES (4, 40, 'd')");
