@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::notice::Notice;
 use crate::relation::{Relation, fingerprint};
 use crate::version::{Compiled, Version};
-use crate::{alter, plain_view, upkeep, view};
+use crate::{alter, plain_view, rights, view};
 
 /// A change of the catalog, as data: a transaction keeps those it made, and makes them again on the newest version
 /// when it commits.
@@ -214,7 +214,7 @@ fn named(catalog: &Catalog, drop: &Drop, notices: &mut Vec<Notice>) -> Result<Ve
     for (name, _) in &drop.names {
         match catalog.get(name) {
             Some(relation) if relation.def.kind == kind => named.push(Arc::clone(relation)),
-            Some(relation) => return Err(upkeep::not_a(relation, expected)),
+            Some(relation) => return Err(rights::not_a(relation, expected)),
             None if drop.if_exists => {
                 notices.push(Notice::missing(expected.trim_start_matches("a "), name));
             }

@@ -18,8 +18,8 @@ use crate::catalog::Catalog;
 use crate::definition::{self, Redefined};
 use crate::error::{Error, Result};
 use crate::relation::{Relation, View};
+use crate::rights::not_a;
 use crate::snapshot::Snapshot;
-use crate::upkeep::not_a;
 use crate::version::{Compiled, Version};
 
 /// Levels that a plan nests where a view's query stands, besides the query's own.

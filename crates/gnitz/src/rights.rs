@@ -1,7 +1,7 @@
 //! Whether a session's role may do what it asks for.
 
-use sql::TableKind;
 use sql::statement::{GrantTarget, Need, Privileges, Rights, RoleChange};
+use sql::{SqlError, SqlState, TableKind};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
@@ -139,4 +139,12 @@ pub(crate) fn kind(relation: &Relation) -> &'static str {
 
 fn denied(relation: &Relation) -> Error {
     refused(format!("permission denied for {} {}", kind(relation), relation.name()))
+}
+
+/// The relation is of another kind than the statement is about.
+pub(crate) fn not_a(relation: &Relation, expected: &str) -> Error {
+    let message = format!("\"{}\" is not {expected}", relation.name());
+    let kind = kind(relation);
+    let hint = format!("Use DROP {} to remove a {kind}.", kind.to_ascii_uppercase());
+    SqlError::new(SqlState::WrongObjectType, message).with_hint(hint).into()
 }

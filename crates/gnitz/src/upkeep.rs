@@ -130,7 +130,7 @@ fn refuse_present(catalog: &Catalog, kind: Absent, name: &str) -> Result<()> {
     match (kind, relation) {
         (Absent::Index | Absent::Sequence, Some(relation)) => {
             let article = if kind == Absent::Index { "an index" } else { "a sequence" };
-            Err(not_a(relation, article))
+            Err(rights::not_a(relation, article))
         }
         (Absent::Index, None) => match name.strip_suffix("_pkey").and_then(|table| catalog.get(table)) {
             Some(table) if table.is_keyed() => {
@@ -154,14 +154,6 @@ fn refuse_present(catalog: &Catalog, kind: Absent, name: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// The relation is of another kind than the statement is about.
-pub(crate) fn not_a(relation: &Relation, expected: &str) -> Error {
-    let message = format!("\"{}\" is not {expected}", relation.name());
-    let kind = rights::kind(relation);
-    let hint = format!("Use DROP {} to remove a {kind}.", kind.to_ascii_uppercase());
-    SqlError::new(SqlState::WrongObjectType, message).with_hint(hint).into()
 }
 
 /// Whether a type of this name is built in.

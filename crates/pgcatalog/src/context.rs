@@ -143,7 +143,7 @@ impl<'a> Context<'a> {
             _ if oid == 0 => Some("-".to_string()),
             oid::REGCLASS => self.relation(oid).map(|named| named.short()),
             oid::REGTYPE => Some(self.type_name(oid, None)).filter(|name| name != "???"),
-            oid::REGNAMESPACE => schema_name(oid).map(str::to_string),
+            oid::REGNAMESPACE => oid::schema_name(oid).map(str::to_string),
             oid::REGROLE => self.world.role_by_oid(oid).map(|role| quoted(&role.name)),
             oid::REGPROC | oid::REGPROCEDURE => self.named_row("pg_proc", oid).map(|(name, _)| name),
             oid::REGCOLLATION => self.named_row("pg_collation", oid).map(|(name, _)| quoted(&name)),
@@ -208,7 +208,7 @@ impl<'a> Context<'a> {
         match ty {
             oid::REGCLASS => self.relation_oid(schema, name),
             oid::REGTYPE => self.type_oid(text),
-            oid::REGNAMESPACE => schema_name_oid(name),
+            oid::REGNAMESPACE => oid::schema_named(name),
             oid::REGROLE => self.world.role(name).map(|role| role.oid),
             oid::REGPROC | oid::REGPROCEDURE => {
                 self.oid_of_name("pg_proc", name.split('(').next().unwrap_or(name))
@@ -278,22 +278,6 @@ fn time(number: i64, from: u32, to: u32) -> Value {
         (oid::TIMESTAMP | oid::TIMESTAMPTZ, oid::TIME) => number.rem_euclid(DAY),
         _ => number,
     })
-}
-
-/// The schemas there are.
-const SCHEMAS: [(u32, &str); 3] = [
-    (oid::PG_CATALOG, "pg_catalog"),
-    (oid::PUBLIC, "public"),
-    (oid::INFORMATION_SCHEMA, "information_schema"),
-];
-
-/// The name of the schema with this OID.
-pub(crate) fn schema_name(oid: u32) -> Option<&'static str> {
-    SCHEMAS.iter().find(|(schema, _)| *schema == oid).map(|(_, name)| *name)
-}
-
-fn schema_name_oid(name: &str) -> Option<u32> {
-    SCHEMAS.iter().find(|(_, schema)| *schema == name).map(|(oid, _)| *oid)
 }
 
 /// The parts of a name as SQL writes it: split at dots, folded unless quoted.

@@ -298,7 +298,7 @@ pub fn truth(text: &str) -> Option<bool> {
 
 /// The schemas of a search path that exist here, in its order.
 pub fn schemas_of(path: &str) -> Vec<String> {
-    path_elements(path).into_iter().filter(|schema| crate::tables::is_schema(schema)).collect()
+    path_elements(path).into_iter().filter(|schema| crate::oid::schema_named(schema).is_some()).collect()
 }
 
 /// The names of a search path, folded unless quoted.

@@ -51,6 +51,7 @@ mod sqltype;
 pub mod statement;
 mod sums;
 mod table;
+mod trace;
 pub mod types;
 mod view;
 mod watch;

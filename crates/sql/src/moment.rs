@@ -17,7 +17,6 @@ use zset::{Datum, Type};
 
 use crate::error::{SqlError, SqlState};
 use crate::evaluate::Evaluator;
-use crate::functions::Library;
 use crate::input::type_name;
 use crate::types::{canonical, from_arrow, from_arrow_or_refuse, to_arrow};
 use crate::zone::Zone;
@@ -169,7 +168,7 @@ impl MomentFunction {
         }
         let result = from_arrow_or_refuse(args.return_field.data_type())?;
         let call = expr::Expr::call(self.name, operands, result, true);
-        Evaluator::compile(&call, &types, Library::shared())?.call(args)
+        Evaluator::compile(&call, &types, &expr::NoFunctions)?.call(args)
     }
 }
 

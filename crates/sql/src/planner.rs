@@ -25,7 +25,7 @@ use crate::series::Values;
 use crate::session::Session;
 use crate::table::Relation;
 use crate::types::{from_arrow, from_arrow_or_refuse, record_batch, to_arrow, to_scalar};
-use crate::{assign, hints, limits, origin, view};
+use crate::{assign, hints, limits, trace, view};
 
 /// A value with its type, for a parameter.
 pub type Parameter = (Datum, Type);
@@ -265,7 +265,8 @@ impl Planner {
         let bound = self.session.bind(snapshot, query, given.iter().map(field).collect(), values)?;
         let planned: Vec<String> = bound.schema().fields().iter().map(|field| field.name().clone()).collect();
         let names = column_names(query, &planned).into_iter();
-        let headings = names.zip(origin::of(&bound)).map(|(name, origin)| Heading { name, origin }).collect();
+        let headings =
+            names.zip(trace::origins(&bound)).map(|(name, origin)| Heading { name, origin }).collect();
         Ok((bound, headings))
     }
 

@@ -3,7 +3,7 @@
 use sql::SqlError;
 
 use super::{Function, strict};
-use crate::context::{Context, schema_name};
+use crate::context::Context;
 use crate::facts::{Relation, RelationKind};
 use crate::oid::{self, *};
 use crate::value::Value;
@@ -263,7 +263,9 @@ fn describe_object(context: &Context<'_>, args: &[Value]) -> Answer {
                 context.relation(object).map_or(Value::Null, |named| format!("index {}", named.full()).into())
             }
         },
-        oid::PG_NAMESPACE => schema_name(object).map_or(Value::Null, |name| format!("schema {name}").into()),
+        oid::PG_NAMESPACE => {
+            oid::schema_name(object).map_or(Value::Null, |name| format!("schema {name}").into())
+        }
         oid::PG_TYPE => format!("type {}", context.type_name(object, None)).into(),
         oid::PG_ATTRDEF => context
             .world

@@ -8,6 +8,7 @@ use zset::Type;
 use super::rows::Rows;
 use super::{Builder, Table, all};
 use crate::facts::{Column, Relation, RelationKind};
+use crate::oid;
 use crate::types::{self, pg_type_of};
 use crate::value::Value;
 use crate::world::{World, default_text, schema_of};
@@ -175,7 +176,7 @@ fn datetime(ty: Type) -> Option<i64> {
 }
 
 fn schemata(world: &World<'_>, rows: &mut Rows) {
-    for (oid, name) in super::relations::SCHEMAS {
+    for (oid, name) in oid::SCHEMAS {
         rows.push([
             ("catalog_name", catalog(world)),
             ("schema_name", name.into()),

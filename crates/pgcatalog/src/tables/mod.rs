@@ -24,11 +24,6 @@ mod settings;
 pub(crate) use builtin::description;
 pub(crate) use settings::setting;
 
-/// Whether there is a schema of this name.
-pub(crate) fn is_schema(name: &str) -> bool {
-    relations::schema_oid(name) != 0
-}
-
 /// A table of the catalogs.
 #[derive(Debug)]
 pub(crate) struct Table {

@@ -28,15 +28,8 @@ pub(super) fn builder(name: &str) -> Option<Builder> {
     })
 }
 
-/// A schema: OID, name.
-pub(super) const SCHEMAS: [(u32, &str); 3] = [
-    (oid::PG_CATALOG, "pg_catalog"),
-    (oid::PUBLIC, "public"),
-    (oid::INFORMATION_SCHEMA, "information_schema"),
-];
-
 fn namespaces(world: &World<'_>, rows: &mut Rows) {
-    for (oid, name) in SCHEMAS {
+    for (oid, name) in oid::SCHEMAS {
         let (owner, owner_name) = schema_owner(world, oid);
         rows.push([
             ("oid", Value::oid(oid)),
@@ -76,7 +69,7 @@ fn first_rights(world: &World<'_>, rows: &mut Rows) {
     for table in all() {
         push(oid::PG_CLASS, table.oid, Value::array(vec![CATALOG_GRANTS.into()]));
     }
-    for (schema, _) in SCHEMAS {
+    for (schema, _) in oid::SCHEMAS {
         push(oid::PG_NAMESPACE, schema, schema_grants(schema_owner(world, schema).1));
     }
 }
@@ -153,7 +146,7 @@ static CATALOG_CLASSES: LazyLock<Vec<Row>> = LazyLock::new(|| {
         rows.push([
             ("oid", Value::oid(table.oid)),
             ("relname", table.name.into()),
-            ("relnamespace", Value::oid(schema_oid(table.schema))),
+            ("relnamespace", Value::oid(oid::schema_named(table.schema).unwrap_or_default())),
             ("relowner", Value::oid(oid::BOOTSTRAP_ROLE)),
             ("relam", Value::Int(if is_table { 2 } else { 0 })),
             ("reltuples", Value::Float(-1.0)),
@@ -168,11 +161,6 @@ static CATALOG_CLASSES: LazyLock<Vec<Row>> = LazyLock::new(|| {
     }
     rows.finish()
 });
-
-/// The OID of a schema; 0 if there is none of the name.
-pub(super) fn schema_oid(name: &str) -> u32 {
-    SCHEMAS.iter().find(|(_, schema)| *schema == name).map_or(0, |(oid, _)| *oid)
-}
 
 /// What `pg_attribute` says of one column.
 struct Attribute<'a> {
