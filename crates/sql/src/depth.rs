@@ -6,7 +6,7 @@
 //! not the parser will nest it. A statement that is not quite flat runs on a thread whose stack suits it.
 //!
 //! A long chain of ANDs or ORs, as programs write them, is not deep: it is made a balanced tree where it was parsed
-//! ([`balance`]), and has its own bound.
+//! (`balance`), and has its own bound.
 
 use std::ops::ControlFlow;
 
