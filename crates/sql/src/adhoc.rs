@@ -9,6 +9,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::TaskContext;
+use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
@@ -25,6 +26,9 @@ use crate::watch::watch;
 
 /// How often a running query looks whether it was cancelled, where its scans do not.
 const TICK: Duration = Duration::from_millis(20);
+
+/// Bytes of temporary files that one query may write; more than that fails like memory that is not there.
+const SPILL: u64 = 8 << 30;
 
 /// The answer of a query.
 #[derive(Clone, Debug)]
@@ -92,7 +96,7 @@ async fn collect(
     let answer = MemoryConsumer::new("the answer").register(&pool);
     let runtime = RuntimeEnv {
         memory_pool: pool,
-        disk_manager: Arc::clone(&shared.disk_manager),
+        disk_manager: Arc::new(DiskManagerBuilder::default().with_max_temp_directory_size(SPILL).build()?),
         cache_manager: Arc::clone(&shared.cache_manager),
         object_store_registry: Arc::clone(&shared.object_store_registry),
     };

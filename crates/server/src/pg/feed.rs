@@ -131,10 +131,10 @@ impl Client {
             }
             woken = tokio::select! {
                 () = feed.ready() => true,
-                more = self.io.fill() => if more? { false } else {
+                more = self.io.fill() => if more? { true } else {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 },
-                () = tokio::time::sleep(LOOK) => false,
+                () = tokio::time::sleep(LOOK) => true,
             };
         }
     }
