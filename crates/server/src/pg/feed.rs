@@ -134,7 +134,7 @@ impl Client {
                 more = self.io.fill() => if more? { true } else {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 },
-                () = tokio::time::sleep(LOOK) => true,
+                () = tokio::time::sleep(LOOK) => false,
             };
         }
     }

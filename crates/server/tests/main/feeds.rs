@@ -30,7 +30,8 @@ impl Rows {
                     }
                     Ok(SimpleQueryMessage::CommandComplete(rows)) => sender.send(Ok(format!("#{rows}"))),
                     Ok(_) => Ok(()),
-                    Err(error) => sender.send(Err(code::<()>(Err(error)))),
+                    // A stream that has failed fails for ever, without a pause.
+                    Err(error) => return drop(sender.send(Err(code::<()>(Err(error))))),
                 };
                 if sent.is_err() {
                     return;
