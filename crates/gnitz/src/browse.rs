@@ -46,7 +46,8 @@ impl Session {
     }
 }
 
-fn definition(relation: &Relation) -> String {
+/// The statement that would make a relation.
+pub(crate) fn definition(relation: &Relation) -> String {
     match &relation.view {
         Some(view) if relation.is_plain_view() => {
             let columns: Vec<String> =

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sql::TableKind;
 use zset::{CollectionId, Datum};
 
+use crate::browse;
 use crate::relation::Relation;
 use crate::system::{COLUMNS, OPERATORS, TABLES, VIEWS};
 use crate::version::Version;
@@ -32,6 +33,10 @@ fn tables(version: &Version) -> Vec<Vec<Datum>> {
         };
         let key: Vec<&str> = def.primary_key.iter().map(|&c| def.columns[c as usize].name.as_str()).collect();
         let (rows, bytes) = version.size_of(def.id);
+        let definition = match def.kind {
+            TableKind::System => Datum::Null,
+            _ => string(browse::definition(relation)),
+        };
         vec![
             string(&def.name),
             string(kind),
@@ -39,6 +44,7 @@ fn tables(version: &Version) -> Vec<Vec<Datum>> {
             string(key.join(", ")),
             Datum::Int(rows),
             Datum::Int(bytes),
+            definition,
         ]
     };
     version.compiled.catalog.relations().map(row).collect()

@@ -41,6 +41,7 @@ const ALL: [Description; 4] = [
             text("primary_key"),
             number("rows"),
             number("bytes"),
+            ("definition", Type::Text, true),
         ],
     ),
     (

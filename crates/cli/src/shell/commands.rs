@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 
-use super::render::{self, Mode};
+use super::backend;
+use super::fault::Fault;
+use super::import;
+use super::render::{self, Cell, Grid, Mode};
 use super::runner::Runner;
 use super::words::{folded, split, unquoted};
-use super::{fault, grid, import};
 
 /// What the shell does after a command.
 pub enum Next {
@@ -16,6 +18,8 @@ pub enum Next {
     GoOn,
     /// Ends.
     Exit,
+    /// Ends a script: something failed, and that was told.
+    Failed,
 }
 
 /// Every command with its arguments and what it does, for `.help` and completion.
@@ -24,9 +28,11 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
     (".help", "", "this list"),
     (".import", "FILE.csv TABLE", "load a CSV file; its header line names the columns"),
     (".mode", "table|csv|json|line", "how results are written"),
+    (".read", "FILE", "run a file's statements and commands"),
     (".schema", "[NAME]", "the statements that made a table or view, or all"),
     (".tables", "", "tables and views"),
     (".timer", "on|off", "tell each statement's time"),
+    (".views", "", "views with their sizes"),
 ];
 
 /// Runs one command.
@@ -36,7 +42,15 @@ pub fn run(runner: &mut Runner, text: &str) -> Result<Next, String> {
         [".exit" | ".quit"] => return Ok(Next::Exit),
         [".help"] => help(runner)?,
         [".tables"] => {
-            query(runner, "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name")?;
+            show(runner, "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name")?;
+        }
+        [".views"] => {
+            show(runner, "SELECT name, rows, bytes FROM gnitz_tables WHERE kind = 'view' ORDER BY name")?;
+        }
+        [".read", path] => {
+            if !runner.read(unquoted(path))? {
+                return Ok(Next::Failed);
+            }
         }
         [".schema"] => schema(runner, None)?,
         [".schema", name] => schema(runner, Some(&folded(name)))?,
@@ -62,14 +76,15 @@ fn help(runner: &Runner) -> Result<(), String> {
         for (name, arguments, what) in COMMANDS {
             writeln!(out, "{:<28} {what}", format!("{name} {arguments}"))?;
         }
-        writeln!(out, "Anything else is SQL and ends with a semicolon; Ctrl-C cancels a running statement.")
+        writeln!(out, "Anything else is SQL and ends with a semicolon; Ctrl-C cancels a running statement.")?;
+        writeln!(out, "SUBSCRIBE shows changes as they come, until Ctrl-C.")
     })
 }
 
-fn import(runner: &Runner, path: &str, table: &str) -> Result<(), String> {
+fn import(runner: &mut Runner, path: &str, table: &str) -> Result<(), String> {
     let start = Instant::now();
     runner.interrupt.begin();
-    let rows = import::csv(&runner.session, path, table);
+    let rows = import::csv(&mut *runner.backend, path, table);
     runner.interrupt.end();
     let (rows, took) = (rows?, start.elapsed());
     let noun = if rows == 1 { "row" } else { "rows" };
@@ -78,15 +93,38 @@ fn import(runner: &Runner, path: &str, table: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn query(runner: &Runner, sql: &str) -> Result<(), String> {
-    let result = runner.session.query(sql).and_then(|result| grid(&result));
-    let result = result.map_err(|error| fault::sentence(&error))?;
-    tell(runner, |out| render::write(out, runner.mode, &result))
+fn query(runner: &mut Runner, sql: &str) -> Result<Grid, String> {
+    runner.interrupt.begin();
+    let result = backend::query(&mut *runner.backend, sql);
+    runner.interrupt.end();
+    result.map_err(|fault| fault.sentence())
 }
 
-fn schema(runner: &Runner, name: Option<&str>) -> Result<(), String> {
-    let statements = runner.session.definitions(name).map_err(|error| fault::sentence(&error))?;
-    tell(runner, |out| statements.iter().try_for_each(|statement| writeln!(out, "{statement};")))
+fn show(runner: &mut Runner, sql: &str) -> Result<(), String> {
+    let grid = query(runner, sql)?;
+    tell(runner, |out| render::write(out, runner.mode, &grid))
+}
+
+/// Tells the statements that make a relation, or all of them in the order in which they were made.
+fn schema(runner: &mut Runner, name: Option<&str>) -> Result<(), String> {
+    let one = name.map_or(String::new(), |name| format!(" AND name = '{}'", name.replace('\'', "''")));
+    // Collections are a letter and a number.
+    let grid = query(
+        runner,
+        &format!(
+            "SELECT definition FROM gnitz_tables WHERE definition IS NOT NULL{one}
+             ORDER BY length(collection), collection"
+        ),
+    )?;
+    if let Some(name) = name.filter(|_| grid.rows.is_empty()) {
+        return Err(Fault::new("42P01", format!("relation \"{name}\" does not exist")).sentence());
+    }
+    tell(runner, |out| {
+        grid.rows.iter().flatten().try_for_each(|cell| match cell {
+            Cell::Text(statement) => writeln!(out, "{statement};"),
+            _ => Ok(()),
+        })
+    })
 }
 
 fn tell(runner: &Runner, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), String> {

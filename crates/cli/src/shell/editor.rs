@@ -15,11 +15,8 @@ use super::words::Words;
 const HISTORY: usize = 10_000;
 
 /// Talks until the user leaves. Errors are told and the talk goes on, so the end is always clean.
-pub fn converse(runner: &mut Runner, dir: Option<&Path>) -> bool {
-    match dir {
-        Some(dir) => println!("Gnitz {} on {}", env!("CARGO_PKG_VERSION"), dir.display()),
-        None => println!("Gnitz {}, in memory: nothing is kept when you leave", env!("CARGO_PKG_VERSION")),
-    }
+pub fn converse(runner: &mut Runner) -> bool {
+    println!("{}", runner.backend.title());
     println!("SQL ends with a semicolon; .help lists the commands.");
     let Ok(mut editor) = Editor::<Words, FileHistory>::new() else {
         eprintln!("this terminal takes no line editing; use a pipe or -c");
@@ -37,7 +34,7 @@ pub fn converse(runner: &mut Runner, dir: Option<&Path>) -> bool {
         let fresh = !runner.inside_statement();
         if fresh {
             remember(&mut editor, std::mem::take(&mut entry).trim(), history.as_deref());
-            editor.set_helper(Some(Words { names: runner.session.names().unwrap_or_default(), fresh }));
+            editor.set_helper(Some(Words { names: runner.backend.names(), fresh }));
         } else if let Some(words) = editor.helper_mut() {
             words.fresh = fresh;
         }
@@ -68,7 +65,7 @@ pub fn converse(runner: &mut Runner, dir: Option<&Path>) -> bool {
 
 /// Like psql's: a star inside a transaction, an exclamation mark when it has failed.
 fn prompt(runner: &Runner) -> &'static str {
-    match runner.session.status() {
+    match runner.backend.status() {
         _ if runner.inside_statement() => "   ...> ",
         Status::Idle => "gnitz> ",
         Status::InTransaction => "gnitz*> ",

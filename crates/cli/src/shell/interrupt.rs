@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gnitz::Session;
+use super::backend::Cancel;
 
 /// What the handler of the signal and the shell tell each other.
 pub struct Interrupt {
@@ -15,14 +15,13 @@ pub struct Interrupt {
 impl Interrupt {
     /// Takes the signal over. A script ends by the error that a cancel causes; where none runs (a script that waits
     /// for its input), the program ends.
-    pub fn install(session: &Session, interactive: bool) -> Interrupt {
+    pub fn install(cancel: Cancel, interactive: bool) -> Interrupt {
         let interrupt = Interrupt { running: Arc::default(), pressed: Arc::default() };
-        let handle = session.cancel_handle();
         let (running, pressed) = (Arc::clone(&interrupt.running), Arc::clone(&interrupt.pressed));
         let installed = ctrlc::set_handler(move || {
-            pressed.store(true, Ordering::Relaxed);
+            let again = pressed.swap(true, Ordering::Relaxed);
             if running.load(Ordering::Relaxed) {
-                handle.cancel();
+                cancel(again);
             } else if !interactive {
                 std::process::exit(130);
             }
@@ -44,6 +43,11 @@ impl Interrupt {
         self.running.store(false, Ordering::Relaxed);
     }
 
+    /// Whether it was pressed since the statement began.
+    pub fn is_pressed(&self) -> bool {
+        self.pressed.load(Ordering::Relaxed)
+    }
+
     /// Standard output, which takes nothing more after Ctrl-C.
     pub fn stdout(&self) -> BufWriter<Output> {
         BufWriter::new(Output { inner: io::stdout().lock(), pressed: Arc::clone(&self.pressed) })
@@ -56,9 +60,16 @@ pub struct Output {
     pressed: Arc<AtomicBool>,
 }
 
+impl Output {
+    /// Whether it takes nothing more.
+    pub fn is_pressed(&self) -> bool {
+        self.pressed.load(Ordering::Relaxed)
+    }
+}
+
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.pressed.load(Ordering::Relaxed) {
+        if self.is_pressed() {
             return Err(io::Error::other("interrupted"));
         }
         self.inner.write(bytes)

@@ -2,14 +2,18 @@
 //!
 //! The same loop serves all four: text comes in pieces, whole statements are taken off its front, each is run and
 //! its result written and flushed before the next is looked at. Scripts end at their first error with status 1; a
-//! terminal goes on.
+//! terminal goes on. What it talks to is a `Backend`: a database in this process, or a server.
 
+mod answers;
+mod backend;
 mod commands;
 mod editor;
+mod embedded;
 mod fault;
 mod grid;
 mod import;
 mod interrupt;
+mod remote;
 mod render;
 mod runner;
 mod words;
@@ -18,10 +22,12 @@ use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use backend::Backend;
 use clap::Args;
-use gnitz::{Database, Error};
-
+use embedded::Embedded;
+use fault::Fault;
 pub use grid::grid;
+use remote::Remote;
 pub use render::{Mode, write};
 use runner::Runner;
 
@@ -30,6 +36,9 @@ use runner::Runner;
 pub struct ShellArguments {
     /// The database's directory, made when absent; without it the database is in memory
     dir: Option<PathBuf>,
+    /// Talk to a server instead: postgres://USER:PASSWORD@HOST:PORT/DATABASE [password also: env PGPASSWORD]
+    #[arg(long, value_name = "URL", conflicts_with = "dir")]
+    connect: Option<String>,
     /// Run a statement and end; may be repeated
     #[arg(short = 'c', long = "command", value_name = "SQL")]
     commands: Vec<String>,
@@ -45,35 +54,28 @@ pub struct ShellArguments {
 pub fn run(arguments: &ShellArguments) -> ExitCode {
     match start(arguments) {
         Ok(code) => code,
-        Err(error) => {
-            eprintln!("{}", fault::sentence(&error));
+        Err(fault) => {
+            eprintln!("{}", fault.sentence());
             ExitCode::FAILURE
         }
     }
 }
 
-fn start(arguments: &ShellArguments) -> Result<ExitCode, Error> {
-    let database = match &arguments.dir {
-        Some(dir) => Database::open(dir)?,
-        None => Database::in_memory()?,
+fn start(arguments: &ShellArguments) -> Result<ExitCode, Fault> {
+    let backend: Box<dyn Backend> = match &arguments.connect {
+        Some(address) => Box::new(Remote::connect(address)?),
+        None => Box::new(Embedded::open(arguments.dir.clone())?),
     };
     let at_terminal = std::io::stdin().is_terminal();
     let interactive = at_terminal && arguments.commands.is_empty() && arguments.file.is_none();
     let mode =
         arguments.format.unwrap_or(if std::io::stdout().is_terminal() { Mode::Table } else { Mode::Csv });
-    let mut runner = Runner::new(&database, mode, interactive);
-    let clean = if interactive {
-        editor::converse(&mut runner, arguments.dir.as_deref())
-    } else {
-        scripted(&mut runner, arguments)
-    };
-    drop(runner);
-    if let Err(error) = database.close()
+    let mut runner = Runner::new(backend, mode, interactive);
+    let clean = if interactive { editor::converse(&mut runner) } else { scripted(&mut runner, arguments) };
+    if let Err(fault) = runner.backend.close()
         && clean
     {
-        // Whatever was answered is in the log already; only tidying up has failed.
-        eprintln!("warning {}: {}", error.sqlstate(), error.message());
-        eprintln!("every acknowledged commit is kept; the next start reads them from the log");
+        eprintln!("{}", fault.sentence().replacen("error", "warning", 1));
     }
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,10 +1,14 @@
 //! Results as text: aligned tables for people, CSV and JSON for programs, one field a line for wide rows.
 
+mod growing;
+
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
 use unicode_width::UnicodeWidthStr;
+
+pub use growing::Growing;
 
 /// How results are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -66,7 +70,7 @@ pub fn write_fitting(
         return table(out, &aligned);
     }
     lines(out, grid)?;
-    writeln!(out, "({}, wider than the terminal)", count(grid))
+    writeln!(out, "({}, wider than the terminal)", count(grid.rows.len() as u64))
 }
 
 impl Cell {
@@ -109,22 +113,36 @@ impl Table<'_> {
 
 fn table(out: &mut dyn Write, table: &Table<'_>) -> io::Result<()> {
     let Table { grid, texts, widths } = table;
+    table_head(out, &grid.columns, widths)?;
+    table_rows(out, &grid.rows, texts, widths)?;
+    writeln!(out, "({})", count(grid.rows.len() as u64))
+}
+
+fn table_head(out: &mut dyn Write, columns: &[String], widths: &[usize]) -> io::Result<()> {
     let names: Vec<String> =
-        grid.columns.iter().zip(widths).map(|(name, width)| padded(name, *width, false)).collect();
+        columns.iter().zip(widths).map(|(name, width)| padded(name, *width, false)).collect();
     writeln!(out, " {}", names.join(" | ").trim_end())?;
     let rules: Vec<String> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
-    writeln!(out, "{}", rules.join("+"))?;
-    for (row, texts) in grid.rows.iter().zip(texts) {
+    writeln!(out, "{}", rules.join("+"))
+}
+
+fn table_rows(
+    out: &mut dyn Write,
+    rows: &[Vec<Cell>],
+    texts: &[Vec<Cow<'_, str>>],
+    widths: &[usize],
+) -> io::Result<()> {
+    for (row, texts) in rows.iter().zip(texts) {
         let fields: Vec<String> = (row.iter().zip(texts).zip(widths))
             .map(|((cell, text), width)| padded(text, *width, matches!(cell, Cell::Number(_))))
             .collect();
         writeln!(out, " {}", fields.join(" | ").trim_end())?;
     }
-    writeln!(out, "({})", count(grid))
+    Ok(())
 }
 
-fn count(grid: &Grid) -> String {
-    format!("{} {}", grid.rows.len(), if grid.rows.len() == 1 { "row" } else { "rows" })
+fn count(rows: u64) -> String {
+    format!("{rows} {}", if rows == 1 { "row" } else { "rows" })
 }
 
 /// Columns of a terminal: wide scripts take two a character.
@@ -156,11 +174,16 @@ fn padded(text: &str, width: usize, right: bool) -> String {
 
 /// As COPY reads it back: NULL is nothing, and text that is empty has quotes.
 fn csv_lines(out: &mut dyn Write, grid: &Grid) -> io::Result<()> {
-    csv_record(out, grid.columns.iter().map(|name| Some(name.as_str())))?;
-    for row in &grid.rows {
-        csv_record(out, row.iter().map(|cell| (*cell != Cell::Null).then(|| cell.shown())))?;
-    }
-    Ok(())
+    csv_head(out, &grid.columns)?;
+    grid.rows.iter().try_for_each(|row| csv_row(out, row))
+}
+
+fn csv_head(out: &mut dyn Write, columns: &[String]) -> io::Result<()> {
+    csv_record(out, columns.iter().map(|name| Some(name.as_str())))
+}
+
+fn csv_row(out: &mut dyn Write, row: &[Cell]) -> io::Result<()> {
+    csv_record(out, row.iter().map(|cell| (*cell != Cell::Null).then(|| cell.shown())))
 }
 
 fn csv_record<'a>(out: &mut dyn Write, fields: impl Iterator<Item = Option<&'a str>>) -> io::Result<()> {
@@ -183,11 +206,16 @@ fn json(out: &mut dyn Write, grid: &Grid) -> io::Result<()> {
     let names: Vec<String> = grid.columns.iter().map(|name| quoted(name)).collect();
     out.write_all(b"[")?;
     for (number, row) in grid.rows.iter().enumerate() {
-        let fields: Vec<String> =
-            names.iter().zip(row).map(|(name, cell)| format!("{name}:{}", json_value(cell))).collect();
-        write!(out, "{}{{{}}}", if number > 0 { ",\n " } else { "" }, fields.join(","))?;
+        write!(out, "{}{}", if number > 0 { ",\n " } else { "" }, json_object(&names, row))?;
     }
     out.write_all(b"]\n")
+}
+
+/// `names` are JSON already.
+fn json_object(names: &[String], row: &[Cell]) -> String {
+    let fields: Vec<String> =
+        names.iter().zip(row).map(|(name, cell)| format!("{name}:{}", json_value(cell))).collect();
+    format!("{{{}}}", fields.join(","))
 }
 
 fn json_value(cell: &Cell) -> String {
@@ -204,14 +232,19 @@ fn quoted(text: &str) -> String {
 }
 
 fn lines(out: &mut dyn Write, grid: &Grid) -> io::Result<()> {
-    let width = grid.columns.iter().map(|name| columns_wide(name)).max().unwrap_or(0);
     for (number, row) in grid.rows.iter().enumerate() {
         if number > 0 {
             writeln!(out)?;
         }
-        for (name, cell) in grid.columns.iter().zip(row) {
-            writeln!(out, "{} = {}", padded(name, width, true), escaped(cell.shown(), false))?;
-        }
+        field_lines(out, &grid.columns, row)?;
+    }
+    Ok(())
+}
+
+fn field_lines(out: &mut dyn Write, columns: &[String], row: &[Cell]) -> io::Result<()> {
+    let width = columns.iter().map(|name| columns_wide(name)).max().unwrap_or(0);
+    for (name, cell) in columns.iter().zip(row) {
+        writeln!(out, "{} = {}", padded(name, width, true), escaped(cell.shown(), false))?;
     }
     Ok(())
 }

@@ -1,19 +1,22 @@
 //! Runs statements as their text arrives, and writes what they answer.
 
-use std::io::{self, ErrorKind, Write};
-use std::time::{Duration, Instant};
+use std::io::{self, Write};
+use std::time::Duration;
 
-use gnitz::{Database, Error, Outcome, Session};
-
+use super::answers::{self, Answers};
+use super::backend::Backend;
 use super::commands::{self, Next};
 use super::interrupt::Interrupt;
-use super::render::{self, Grid, Mode};
-use super::{fault, grid};
+use super::render::Mode;
+use super::words::first;
 
-/// The shell's state: a session, how to write, and the text that is not yet a whole statement.
+/// How deep files may read files.
+const DEEPEST: usize = 32;
+
+/// The shell's state: a database, how to write, and the text that is not yet a whole statement.
 pub struct Runner {
-    /// The session that statements run in.
-    pub session: Session,
+    /// Where statements run.
+    pub backend: Box<dyn Backend>,
     /// How results are written.
     pub mode: Mode,
     /// Whether each statement's time is told.
@@ -23,6 +26,13 @@ pub struct Runner {
     /// Ctrl-C.
     pub interrupt: Interrupt,
     finished: bool,
+    text: Text,
+    /// How many files are being read, each by the one before.
+    depth: usize,
+}
+
+/// The text that statements come from.
+struct Text {
     /// What errors name; nothing at a terminal, where each statement counts its own lines.
     source: Option<String>,
     pending: String,
@@ -32,32 +42,39 @@ pub struct Runner {
     column: usize,
 }
 
+impl Text {
+    fn of(source: Option<&str>) -> Text {
+        let source = source.map(str::to_string);
+        Text { source, pending: String::new(), open: false, line: 1, column: 1 }
+    }
+}
+
 impl Runner {
     /// A shell on a database. Ctrl-C cancels the running statement; a script's ends with it, as the error it causes.
-    pub fn new(database: &Database, mode: Mode, interactive: bool) -> Runner {
-        let session = database.session();
-        let interrupt = Interrupt::install(&session, interactive);
-        Runner {
-            session,
-            mode,
-            timer: false,
-            width: None,
-            interrupt,
-            finished: false,
-            source: None,
-            pending: String::new(),
-            open: false,
-            line: 1,
-            column: 1,
-        }
+    pub fn new(backend: Box<dyn Backend>, mode: Mode, interactive: bool) -> Runner {
+        let interrupt = Interrupt::install(backend.cancel(), interactive);
+        let text = Text::of(None);
+        Runner { backend, mode, timer: false, width: None, interrupt, finished: false, text, depth: 0 }
     }
 
     /// Starts a new source of text: errors name it, lines count from 1.
     pub fn begin_source(&mut self, name: &str) {
-        self.source = Some(name.to_string());
-        self.pending.clear();
-        self.open = false;
-        (self.line, self.column) = (1, 1);
+        self.text = Text::of(Some(name));
+    }
+
+    /// Runs a file's statements and commands, and goes on with the text that asked for it; false when it ended in an
+    /// error, which is told.
+    pub fn read(&mut self, path: &str) -> Result<bool, String> {
+        if self.depth == DEEPEST {
+            return Err(format!("{path}: {DEEPEST} files are being read already, each by the one before"));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+        let outer = std::mem::replace(&mut self.text, Text::of(Some(path)));
+        self.depth += 1;
+        let done = self.feed_all(path, &text);
+        self.depth -= 1;
+        self.text = outer;
+        Ok(done)
     }
 
     /// Runs a whole source; false when it ended in an error.
@@ -74,32 +91,32 @@ impl Runner {
 
     /// Whether the text so far ends within a statement.
     pub fn inside_statement(&self) -> bool {
-        self.open
+        self.text.open
     }
 
     /// Drops the text that is not yet a statement.
     pub fn discard(&mut self) {
-        let dropped = std::mem::take(&mut self.pending);
-        self.open = false;
+        let dropped = std::mem::take(&mut self.text.pending);
+        self.text.open = false;
         self.advance(&dropped);
     }
 
     /// Takes more text and runs every statement that is whole by now; false at the first error.
     pub fn feed(&mut self, text: &str) -> bool {
-        if !self.open && text.trim_start().starts_with('.') {
+        if !self.text.open && text.trim_start().starts_with('.') {
             self.discard();
             let done = self.command(text.trim());
             self.advance(text);
             return done;
         }
-        self.pending.push_str(text);
+        self.text.pending.push_str(text);
         // Only a semicolon ends a statement; looking for one first keeps long statements of many lines linear.
-        if self.open && !text.contains(';') {
+        if self.text.open && !text.contains(';') {
             return true;
         }
-        let whole = gnitz::split(&self.pending);
-        let text = std::mem::take(&mut self.pending);
-        self.open = false;
+        let whole = gnitz::split(&self.text.pending);
+        let text = std::mem::take(&mut self.text.pending);
+        self.text.open = false;
         let mut told = 0;
         for range in whole.complete {
             self.advance(&text[told..range.start]);
@@ -112,15 +129,15 @@ impl Runner {
             }
         }
         self.advance(&text[told..whole.rest.start]);
-        self.pending.push_str(&text[whole.rest.start..]);
-        self.open = !self.pending.is_empty();
+        self.text.pending.push_str(&text[whole.rest.start..]);
+        self.text.open = !self.text.pending.is_empty();
         true
     }
 
     /// Runs what is left without a semicolon at the end.
     pub fn end_source(&mut self) -> bool {
-        let rest = std::mem::take(&mut self.pending);
-        self.open = false;
+        let rest = std::mem::take(&mut self.text.pending);
+        self.text.open = false;
         let done = rest.trim().is_empty() || self.statement(&rest);
         self.advance(&rest);
         done
@@ -144,9 +161,10 @@ impl Runner {
                 self.finished = true;
                 true
             }
+            Ok(Next::Failed) => false,
             Err(why) => {
-                match &self.source {
-                    Some(source) => eprintln!("{source}:{}:{}: {why}", self.line, self.column),
+                match &self.text.source {
+                    Some(source) => eprintln!("{source}:{}:{}: {why}", self.text.line, self.text.column),
                     None => eprintln!("{why}"),
                 }
                 false
@@ -156,50 +174,38 @@ impl Runner {
 
     fn statement(&mut self, text: &str) -> bool {
         self.interrupt.begin();
-        let start = Instant::now();
-        let ran = self.session.execute(text);
-        let shown = ran.and_then(|outcomes| outcomes.iter().map(Shown::of).collect::<Result<Vec<_>, _>>());
-        let took = start.elapsed();
-        for notice in self.session.take_notices() {
-            eprintln!("{notice}");
-        }
-        let done = match shown {
-            Ok(outcomes) => self.write(&outcomes),
-            Err(error) => {
-                eprintln!("{}", self.pointed(&error, text));
+        let follows = first(text) == "subscribe";
+        let mut answers = Answers::begin(&self.interrupt, self.mode, self.width, follows);
+        let ran = self.backend.run(text, None, &mut |answer| answers.take(answer));
+        let took = answers.took();
+        let done = match (ran, answers.take_error()) {
+            // A result without an end ends so.
+            (Err(fault), _) if follows && self.interrupt.is_pressed() && fault.code == "57014" => {
+                answers.end_growing();
+                true
+            }
+            (_, Some(error)) => {
+                answers::tell(&error);
                 false
             }
+            (Err(fault), None) => {
+                let told = match &self.text.source {
+                    Some(source) => fault.pointed(source, text, self.text.line, self.text.column),
+                    None => fault.marked(text),
+                };
+                eprintln!("{told}");
+                false
+            }
+            (Ok(()), None) => true,
         };
+        drop(answers);
         self.tell_time(took);
         self.interrupt.end();
         done
     }
 
-    fn pointed(&self, error: &Error, statement: &str) -> String {
-        match &self.source {
-            Some(source) => fault::pointed(error, source, statement, self.line, self.column),
-            None => fault::marked(error, statement),
-        }
-    }
-
-    fn write(&self, outcomes: &[Shown]) -> bool {
-        let mut out = self.interrupt.stdout();
-        let written = outcomes.iter().try_for_each(|shown| shown.write(&mut out, self.mode, self.width));
-        match written.and_then(|()| out.flush()) {
-            Ok(()) => true,
-            // Whoever read it has seen enough.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => false,
-            Err(error) => {
-                // A line may be cut in the middle.
-                println!();
-                eprintln!("the rest of the answer is not written: {error}");
-                false
-            }
-        }
-    }
-
     fn advance(&mut self, text: &str) {
-        (self.line, self.column) = after(text, self.line, self.column);
+        (self.text.line, self.text.column) = after(text, self.text.line, self.text.column);
     }
 }
 
@@ -208,29 +214,5 @@ fn after(text: &str, line: usize, column: usize) -> (usize, usize) {
     match text.rfind('\n') {
         None => (line, column + text.chars().count()),
         Some(last) => (line + text.matches('\n').count(), text[last + 1..].chars().count() + 1),
-    }
-}
-
-/// A statement's outcome, ready to be written.
-enum Shown {
-    Rows(Grid),
-    Tag(String),
-}
-
-impl Shown {
-    fn of(outcome: &Outcome) -> Result<Shown, Error> {
-        match outcome {
-            Outcome::Rows(result) => grid(result).map(Shown::Rows),
-            other => Ok(Shown::Tag(other.to_string())),
-        }
-    }
-
-    fn write(&self, out: &mut dyn Write, mode: Mode, width: Option<usize>) -> io::Result<()> {
-        match self {
-            Shown::Rows(grid) => render::write_fitting(out, mode, grid, width),
-            Shown::Tag(tag) if matches!(mode, Mode::Table | Mode::Line) => writeln!(out, "{tag}"),
-            // A program that reads rows wants nothing else on its standard output.
-            Shown::Tag(_) => Ok(()),
-        }
     }
 }

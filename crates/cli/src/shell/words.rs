@@ -11,7 +11,7 @@ const KEYWORDS: &str = "ABORT,AND,AS,ASC,AVG,BEGIN,BETWEEN,BIGINT,BOOLEAN,BY,BYT
     DATE,DECIMAL,DEFAULT,DELETE FROM,DESC,DISTINCT,DO NOTHING,DO UPDATE SET,DOUBLE PRECISION,DROP,ELSE,END,EXISTS,\
     EXPLAIN,EXTRACT,FALSE,FILTER,FROM,GROUP BY,HAVING,IF EXISTS,IF NOT EXISTS,IN,INSERT INTO,INTEGER,INTERVAL,IS,\
     JOIN,LEFT JOIN,LIKE,LIMIT,MATERIALIZED VIEW,MAX,MIN,NOT,NULL,NUMERIC,OFFSET,ON CONFLICT,OR,ORDER BY,\
-    PRIMARY KEY,REAL,RETURNING,ROLLBACK,SELECT,SET,SHOW TABLES,SMALLINT,SUM,TABLE,TEXT,THEN,TIME,TIMESTAMP,\
+    PRIMARY KEY,REAL,RETURNING,ROLLBACK,SELECT,SET,SHOW TABLES,SMALLINT,SUBSCRIBE,SUM,TABLE,TEXT,THEN,TIME,TIMESTAMP,\
     TIMESTAMPTZ,TRUE,UNION,UPDATE,USING,VALUES,VARCHAR,VIEW,WHEN,WHERE,WITH";
 
 /// The words of a command's line. Quotes of either kind hold blanks together; they stay on the word.
@@ -25,6 +25,12 @@ pub fn split(line: &str) -> Vec<&str> {
         rest = rest[end..].trim_start();
     }
     words
+}
+
+/// The first word of a statement, in lower case; nothing if it begins with something else.
+pub fn first(statement: &str) -> String {
+    let end = statement.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(statement.len());
+    statement[..end].to_ascii_lowercase()
 }
 
 /// A word without the quotes around it.
@@ -86,7 +92,7 @@ impl Words {
             [] => matching(COMMANDS.iter().map(|(name, _, _)| *name), word),
             [".mode"] => matching(["table", "csv", "json", "line"].into_iter(), word),
             [".timer"] => matching(["on", "off"].into_iter(), word),
-            [".import"] => return FilenameCompleter::new().complete(line, position, context),
+            [".import" | ".read"] => return FilenameCompleter::new().complete(line, position, context),
             [".schema"] | [".import", _] => self.names_like(word),
             _ => Vec::new(),
         };

@@ -1,5 +1,6 @@
 //! The shell from the outside: the real binary, its standard streams and its exit status.
 
+mod connected;
 mod errors;
 mod formats;
 mod import;

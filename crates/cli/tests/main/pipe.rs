@@ -1,6 +1,7 @@
 //! A program at the other end of a pipe: it has each answer before it sends the next statement.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -8,15 +9,20 @@ use std::time::Duration;
 use crate::{command, directory, shell_in};
 
 /// A shell that runs, and the lines that it writes.
-struct Talk {
-    child: Child,
+pub struct Talk {
+    pub child: Child,
     input: ChildStdin,
     lines: Receiver<String>,
 }
 
 impl Talk {
     fn start(test: &str) -> Talk {
-        let mut child = command(&directory(test), &["db"]).spawn().unwrap();
+        Talk::with(&directory(test), &["db"])
+    }
+
+    /// Starts a shell with these arguments.
+    pub fn with(dir: &Path, arguments: &[&str]) -> Talk {
+        let mut child = command(dir, arguments).spawn().unwrap();
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
@@ -26,14 +32,28 @@ impl Talk {
         Talk { child, input, lines }
     }
 
-    fn send(&mut self, text: &str) {
+    pub fn send(&mut self, text: &str) {
         self.input.write_all(text.as_bytes()).unwrap();
         self.input.flush().unwrap();
     }
 
     /// The next lines. Waits long enough for any machine; without a flush it would wait for ever.
-    fn answer(&self, lines: usize) -> Vec<String> {
+    pub fn answer(&self, lines: usize) -> Vec<String> {
         (0..lines).map(|_| self.lines.recv_timeout(Duration::from_secs(120)).expect("an answer")).collect()
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt(&self) {
+        let killed = Command::new("kill").arg("-INT").arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+    }
+
+    /// Ends the input; what the shell still wrote on either side, and its exit status.
+    pub fn end(self) -> (Vec<String>, String, Option<i32>) {
+        drop(self.input);
+        let output = self.child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        (self.lines.iter().collect(), err, output.status.code())
     }
 }
 
@@ -75,13 +95,11 @@ fn an_interrupt_cancels_the_statement_and_ends_the_script() {
     );
     assert_eq!(talk.answer(2), ["a", "1"]);
     std::thread::sleep(Duration::from_millis(300));
-    let killed = Command::new("kill").arg("-INT").arg(talk.child.id().to_string()).status().unwrap();
-    assert!(killed.success());
-    let output = talk.child.wait_with_output().unwrap();
-    let err = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{err}");
+    talk.interrupt();
+    let (lines, err, code) = talk.end();
+    assert_eq!(code, Some(1), "{err}");
     assert!(err.contains("error 57014: "), "{err}");
-    assert!(talk.lines.recv().is_err(), "the script went on");
+    assert!(lines.is_empty(), "the script went on: {lines:?}");
 }
 
 #[test]
