@@ -10,6 +10,11 @@ mod tpch;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
+
+/// Commits and batches come from one thread and are freed on another, many times a second.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// A SQL database whose materialized views are never stale.
 #[derive(Parser)]

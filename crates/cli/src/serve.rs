@@ -146,6 +146,7 @@ fn pg_options(config: &Config) -> Result<pg::Options, String> {
         address: pg.listen.clone(),
         tls,
         max_connections: pg.max_connections,
+        max_message: usize::try_from(pg.max_message).unwrap_or(usize::MAX),
         statement_timeout: limit(pg.statement_timeout),
         idle_timeout: limit(pg.idle_timeout),
         idle_in_transaction_timeout: limit(pg.idle_in_transaction_timeout),

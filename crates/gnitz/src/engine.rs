@@ -10,7 +10,7 @@
 //! each leaves the head as it was.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use arc_swap::ArcSwap;
@@ -43,6 +43,8 @@ pub(crate) struct Engine {
     /// Whether a thread waits for the alarm; without one, whoever commits does the work.
     pub(crate) background: bool,
     head: Mutex<Head>,
+    /// How many hold or wait for the writer's lock who may hold it for long.
+    long_writers: AtomicUsize,
     published: ArcSwap<Version>,
     publisher: Mutex<Publisher>,
     closed: AtomicBool,
@@ -100,6 +102,7 @@ impl Engine {
             maintenance: Mutex::new(()),
             background: parts.background,
             head: Mutex::new(Head { version: Arc::clone(&version), lsn: None }),
+            long_writers: AtomicUsize::new(0),
             published: ArcSwap::new(version),
             publisher: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -112,11 +115,25 @@ impl Engine {
         Ok(self.published.load_full())
     }
 
-    /// Becomes the writer, once the one before is done.
+    /// Becomes the writer, once the one before is done, for as long as it takes.
     pub(crate) fn writer(&self) -> Result<Writer<'_>> {
+        self.become_writer(Some(Counted::new(&self.long_writers)))
+    }
+
+    /// Becomes the writer for some microseconds.
+    pub(crate) fn writer_briefly(&self) -> Result<Writer<'_>> {
+        self.become_writer(None)
+    }
+
+    /// Whether the writer's lock is held, and waited for, only by those who hold it briefly.
+    pub(crate) fn is_soon_free(&self) -> bool {
+        self.long_writers.load(Ordering::Acquire) == 0
+    }
+
+    fn become_writer<'a>(&'a self, long: Option<Counted<'a>>) -> Result<Writer<'a>> {
         let head = lock(&self.head);
         self.check_open()?;
-        Ok(Writer { engine: self, head })
+        Ok(Writer { engine: self, head, _long: long })
     }
 
     /// Waits until the version is durable, and publishes it with all before it.
@@ -266,6 +283,23 @@ impl Publisher {
 pub(crate) struct Writer<'a> {
     engine: &'a Engine,
     head: MutexGuard<'a, Head>,
+    _long: Option<Counted<'a>>,
+}
+
+/// One more, as long as it lives.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Counted<'_> {
+    fn new(count: &AtomicUsize) -> Counted<'_> {
+        count.fetch_add(1, Ordering::AcqRel);
+        Counted(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Writer<'_> {

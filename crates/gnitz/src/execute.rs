@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::follow::{self, Feed};
 use crate::mode::{Core, Status};
 use crate::outcome::{Column, CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
+use crate::pace::Pace;
 use crate::plan::{Plan, PlanKind, columns};
 use crate::rows::Gather;
 use crate::snapshot::Snapshot;
@@ -37,6 +38,9 @@ use crate::{check, copy, create_as, facts, scram, truncate, upkeep};
 
 /// What `SHOW TABLES` means.
 const SHOW_TABLES: &str = "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name";
+
+/// Rows that a transaction may have changed for its commit to be quick.
+const FEW_ROWS: usize = 64;
 
 /// The column of an explanation.
 const PLAN: &str = "plan";
@@ -56,6 +60,8 @@ pub(crate) struct Prepared {
     /// The types that the caller said its parameters are of.
     given: Mutex<Vec<Option<Type>>>,
     plan: Mutex<Option<Arc<Plan>>>,
+    /// Whether its changes or commits are quick.
+    pace: Pace,
 }
 
 impl Prepared {
@@ -68,7 +74,8 @@ impl Prepared {
             Err(error) => (None, Some(error)),
         };
         let (given, plan) = (Mutex::default(), Mutex::new(None));
-        Prepared { statement, depth, relations, needs, arrays, wrong, given, plan }
+        let pace = Pace::default();
+        Prepared { statement, depth, relations, needs, arrays, wrong, given, plan, pace }
     }
 
     /// The parameters that take arrays, given as text: `{…}`. What is described as their type is that of the elements.
@@ -97,20 +104,42 @@ impl Prepared {
         }
     }
 
-    /// Whether running it now is a look-up of one row, for which nothing is planned, waited for or made to follow.
-    pub(crate) fn is_short(&self, core: &Core) -> bool {
+    /// Whether running it takes some microseconds, once it is the writer if it must be: a look-up of one row for which
+    /// nothing is planned, or a change of a few rows that was as quick before, views included.
+    pub(crate) fn is_brief(&self, core: &Core) -> bool {
+        let plan = || lock(&self.plan).clone();
         match &self.statement {
             Statement::Begin { .. } | Statement::Rollback | Statement::Set { .. } => true,
             Statement::Query(_) if self.arrays.is_some() => false,
-            Statement::Query(_) => lock(&self.plan).as_ref().is_some_and(|plan| match &plan.kind {
+            Statement::Query(_) => plan().is_some_and(|plan| match &plan.kind {
                 PlanKind::Point(point) => {
                     point.is_one_row()
                         && (core.status() == Status::Idle || point.table().kind == TableKind::Table)
                 }
                 PlanKind::Query(_) | PlanKind::Change(_) | PlanKind::Catalog(_) => false,
             }),
+            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+                let of_few =
+                    |plan: Arc<Plan>| matches!(&plan.kind, PlanKind::Change(dml) if dml.is_of_few_rows());
+                self.pace.is_quick() && plan().is_some_and(of_few)
+            }
+            Statement::Commit => {
+                self.pace.is_quick() && core.pending_rows().is_some_and(|rows| rows <= FEW_ROWS)
+            }
             _ => false,
         }
+    }
+
+    /// Whether it is brief and need not wait for anybody who is not.
+    pub(crate) fn is_short(&self, core: &Core) -> bool {
+        let writes = match &self.statement {
+            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+                core.status() == Status::Idle
+            }
+            Statement::Commit => true,
+            _ => false,
+        };
+        (!writes || core.engine().is_soon_free()) && self.is_brief(core)
     }
 
     /// Whether its outcome is rows.
@@ -176,7 +205,9 @@ impl Prepared {
                 core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows)
             }
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
-                core.write(|work| self.change(core, work, params))
+                let done = core.write(|work| self.change(core, work, params));
+                self.pace.note(core.worked());
+                done
             }
             Statement::Explain(explain) => {
                 core.read(|work| self.explain(core, work, explain)).map(Outcome::Rows)
@@ -287,7 +318,9 @@ impl Prepared {
             }
             Statement::Begin { read_only } => core.begin(*read_only).map(done),
             Statement::Commit => {
-                core.commit().map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })
+                let done = core.commit();
+                self.pace.note(core.worked());
+                done.map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })
             }
             Statement::Rollback => core.rollback().map(done),
             Statement::Savepoint(name) => core.savepoint(name).map(done),

@@ -53,7 +53,7 @@ impl Engine {
         let _one_at_a_time = lock(&self.maintenance);
         let folds = self.published()?.state.fold()?;
         let ticket = {
-            let mut writer = self.writer()?;
+            let mut writer = self.writer_briefly()?;
             let (mut state, compiled) = (writer.head().state.clone(), Arc::clone(&writer.head().compiled));
             state.put_folds(&folds);
             writer.advance(state, compiled, Deltas::new())

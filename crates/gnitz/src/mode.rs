@@ -6,10 +6,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::catalog::Catalog;
+use crate::commit::Commit;
 use crate::definition::{Change, Definition};
-use crate::engine::Engine;
+use crate::engine::{Engine, Ticket, Writer};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::notice::Notice;
@@ -23,6 +25,8 @@ use crate::transaction::{Done, Work};
 pub(crate) struct Core {
     shared: Arc<Shared>,
     role: Arc<str>,
+    /// Where the ticket of a commit goes for which somebody else waits.
+    unsettled: Option<Arc<Mutex<Option<Ticket>>>>,
 }
 
 struct Shared {
@@ -40,6 +44,8 @@ struct Shared {
     peers: Mutex<Option<Arc<dyn Peers>>>,
     /// The settings that queries have changed, for the server to take.
     changes: Mutex<Vec<SettingChange>>,
+    /// For how many microseconds the last change or commit worked.
+    worked: AtomicU64,
 }
 
 /// Where a session stands between two statements.
@@ -79,13 +85,33 @@ impl Core {
             read_only: AtomicBool::new(false),
             peers: Mutex::default(),
             changes: Mutex::default(),
+            worked: AtomicU64::default(),
         };
-        Core { shared: Arc::new(shared), role }
+        Core { shared: Arc::new(shared), role, unsettled: None }
     }
 
     /// The same session with the rights of another role.
     pub(crate) fn acting_as(&self, role: Arc<str>) -> Core {
-        Core { shared: Arc::clone(&self.shared), role }
+        Core { role, ..self.clone() }
+    }
+
+    /// Runs work that takes some microseconds. It holds the writer's lock as one who does so briefly, and what it
+    /// commits is not waited for.
+    pub(crate) fn briefly<T>(&self, work: impl FnOnce(&Core) -> Result<T>) -> Result<(T, Option<Commit>)> {
+        let unsettled = Arc::default();
+        let core = Core { unsettled: Some(Arc::clone(&unsettled)), ..self.clone() };
+        let done = work(&core);
+        let commit = lock(&unsettled).take().map(|ticket| Commit::new(&self.shared.handle, ticket));
+        Ok((done?, commit))
+    }
+
+    /// Waits until a commit is durable, or leaves that to others.
+    fn acknowledge(&self, ticket: Ticket) -> Result<()> {
+        match &self.unsettled {
+            Some(unsettled) => *lock(unsettled) = Some(ticket),
+            None => Commit::new(&self.shared.handle, ticket).settle()?,
+        }
+        Ok(())
     }
 
     /// What the catalogs say of the session.
@@ -181,31 +207,56 @@ impl Core {
     pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Work) -> Result<T>) -> Result<T> {
         let mut mode = lock(&self.shared.mode);
         if !matches!(*mode, Mode::Auto) {
-            return in_transaction(&mut mode, |private| {
+            let begun = Instant::now();
+            let done = in_transaction(&mut mode, |private| {
                 private.may_write()?;
                 work(private)
             });
+            self.took(begun);
+            return done;
         }
         drop(mode);
         if self.shared.read_only.load(Ordering::Relaxed) {
             return Err(Error::ReadOnly);
         }
-        let engine = self.engine();
         let (ticket, answer) = {
-            let mut writer = engine.writer()?;
+            let mut writer = self.writer()?;
+            let begun = Instant::now();
             let base = Arc::clone(writer.head());
             let mut private = Work::new(Arc::clone(&base));
             let answer = work(&mut private)?;
             let Done::Rows(rows) = private.into_changes()? else {
                 return Err(Error::Sql(sql::SqlError::internal("a change of rows changed the catalog")));
             };
-            (writer.commit(&base, rows, &self.shared.cancel)?, answer)
+            let ticket = writer.commit(&base, rows, &self.shared.cancel)?;
+            self.took(begun);
+            (ticket, answer)
         };
-        if let Some(ticket) = ticket {
-            engine.settle(ticket)?;
-            engine.maintain();
-        }
+        ticket.map_or(Ok(()), |ticket| self.acknowledge(ticket))?;
         Ok(answer)
+    }
+
+    fn writer(&self) -> Result<Writer<'_>> {
+        if self.unsettled.is_some() { self.engine().writer_briefly() } else { self.engine().writer() }
+    }
+
+    /// Notes how long the last change or commit worked, waiting aside.
+    fn took(&self, begun: Instant) {
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.shared.worked.store(micros, Ordering::Relaxed);
+    }
+
+    /// How long the last change or commit worked, waiting aside.
+    pub(crate) fn worked(&self) -> Duration {
+        Duration::from_micros(self.shared.worked.load(Ordering::Relaxed))
+    }
+
+    /// How many rows the open transaction has changed; `None` if it has changed the catalog, too.
+    pub(crate) fn pending_rows(&self) -> Option<usize> {
+        match &*lock(&self.shared.mode) {
+            Mode::Open(work) => work.pending_rows(),
+            Mode::Auto | Mode::Failed => Some(0),
+        }
     }
 
     /// The role that the session acts as.
@@ -327,11 +378,14 @@ impl Core {
                 return Ok(true);
             }
         };
-        let ticket = engine.writer()?.commit(&origin, changes, &self.shared.cancel)?;
-        if let Some(ticket) = ticket {
-            engine.settle(ticket)?;
-            engine.maintain();
-        }
+        let ticket = {
+            let mut writer = self.writer()?;
+            let begun = Instant::now();
+            let ticket = writer.commit(&origin, changes, &self.shared.cancel)?;
+            self.took(begun);
+            ticket
+        };
+        ticket.map_or(Ok(()), |ticket| self.acknowledge(ticket))?;
         Ok(true)
     }
 

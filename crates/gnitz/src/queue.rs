@@ -132,6 +132,11 @@ impl Queue {
         (state.unread.is_empty() && !state.lagged).then_some(state.epoch)
     }
 
+    /// How many bytes the oldest change has; 0 without one.
+    pub(crate) fn next_bytes(&self) -> usize {
+        lock(&self.state).unread.front().map_or(0, Unread::bytes)
+    }
+
     /// Whether everything has been read and nothing will follow.
     pub(crate) fn is_finished(&self) -> bool {
         let state = lock(&self.state);

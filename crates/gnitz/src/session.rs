@@ -8,6 +8,7 @@ use sql::statement::{self, Parsed};
 use zset::Type;
 
 use crate::appender::Appender;
+use crate::commit::Commit;
 use crate::error::{Error, Result};
 use crate::execute::{self, Prepared};
 use crate::follow::{self, Feed};
@@ -184,6 +185,14 @@ impl Statement {
         self.prepared.run(&self.core, params)
     }
 
+    /// As [`Statement::execute`], for a statement that [is brief](Statement::is_brief): what it commits is not waited
+    /// for, but handed over. The caller's answer to its own caller waits until that is settled, and so does what the
+    /// session runs next if it is to see the change.
+    pub fn execute_briefly(&self, params: &[Value]) -> Result<(Outcome, Option<Commit>)> {
+        self.core.take_notices();
+        self.core.briefly(|core| self.prepared.run(core, params))
+    }
+
     /// Begins what a `SUBSCRIBE` statement asks for; `None` if it is another statement.
     pub fn subscribe(&self) -> Result<Option<Feed>> {
         self.prepared.subscribe(&self.core)
@@ -229,8 +238,14 @@ impl Statement {
         self.prepared.answers_rows()
     }
 
-    /// Whether running it now takes about a microsecond and waits for nothing: a planned read of one row by its key,
-    /// or a statement that only notes something down. For callers whose thread must not be held.
+    /// Whether running it, [briefly](Statement::execute_briefly), takes some microseconds: a planned read of one row by
+    /// its key, a planned change of a few rows that took no longer the last time, or a statement that only notes
+    /// something down. It may have to wait until it is the writer.
+    pub fn is_brief(&self) -> bool {
+        self.prepared.is_brief(&self.core)
+    }
+
+    /// Whether it is brief and, if it runs now, waits for nobody who is not: for callers whose thread must not be held.
     pub fn is_short(&self) -> bool {
         self.prepared.is_short(&self.core)
     }

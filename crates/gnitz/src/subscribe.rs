@@ -17,6 +17,9 @@ use crate::live::Live;
 use crate::queue::{Found, Queue};
 use crate::relation::Relation;
 
+/// Changes of so many bytes are read in no time.
+const BRIEF_BYTES: usize = 16 << 10;
+
 /// Where a subscription begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -101,6 +104,16 @@ impl Subscription {
     /// The next change, waited for at most so long. `None` if there was none, or if there will be no more.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Delta>> {
         self.pop(Some(Instant::now() + timeout)).transpose()
+    }
+
+    /// Whether [`Subscription::try_next`] takes some microseconds now: there is nothing to read, or it is a small change
+    /// of a relation. What a query makes of a change can take as long as the query.
+    pub fn is_brief(&self) -> bool {
+        self.first.is_none()
+            && match self.queue.next_bytes() {
+                0 => true,
+                bytes => self.live.is_none() && bytes <= BRIEF_BYTES,
+            }
     }
 
     /// Has `wake` called whenever a change has come and when no more will: for readers that wait for many

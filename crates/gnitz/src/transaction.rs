@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use sql::Planner;
+use storage::Memtable;
 use zset::{Batch, CollectionId, Deltas, Strings};
 
 use crate::apply;
@@ -81,6 +82,11 @@ impl Work {
     /// The time of its beginning, in microseconds since 1970 in UTC.
     pub(crate) fn now(&self) -> i64 {
         self.now
+    }
+
+    /// How many rows it has changed; `None` if it has changed the catalog, too.
+    pub(crate) fn pending_rows(&self) -> Option<usize> {
+        self.steps.is_empty().then(|| self.tables.values().map(Memtable::rows).sum())
     }
 
     /// The relation of this name.

@@ -59,6 +59,8 @@ pub struct PgConfig {
     pub listen: String,
     /// Connections at once.
     pub max_connections: usize,
+    /// How many bytes a message may have.
+    pub max_message: u64,
     /// How long a statement may run; zero for as long as it takes.
     pub statement_timeout: Duration,
     /// How long a session may do nothing outside of a transaction; zero for as long as it likes.
@@ -174,6 +176,7 @@ settings! {
     "shutdown_timeout", "shutdown-timeout" = "10s", shutdown_timeout, "how long a shutdown waits for requests and streams to end";
     "pg.listen", "pg" = "127.0.0.1:5433", pg.listen, "where PostgreSQL's clients connect, as `address:port`; empty: nowhere";
     "pg.max_connections", "pg-max-connections" = "100", pg.max_connections, "connections at once; more are refused with 53300";
+    "pg.max_message", "pg-max-message" = "64MiB", pg.max_message, "the longest message of a client: a statement, or the values of its parameters; a longer one is refused with 54000";
     "pg.statement_timeout", "pg-statement-timeout" = "0s", pg.statement_timeout, "how long a statement may run, unless its session sets another time; `0s`: as long as it takes";
     "pg.idle_timeout", "pg-idle-timeout" = "0s", pg.idle_timeout, "how long a session may do nothing outside of a transaction; `0s`: as long as it likes";
     "pg.idle_in_transaction_timeout", "pg-idle-in-transaction-timeout" = "0s", pg.idle_in_transaction_timeout, "how long a session may do nothing in a transaction; `0s`: as long as it likes";

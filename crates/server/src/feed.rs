@@ -34,6 +34,9 @@ pub trait Feed: Send {
     /// The next change if there is one already.
     fn try_next(&mut self) -> Result<Option<Delta>>;
 
+    /// Whether to ask for the next change takes some microseconds now.
+    fn is_brief(&self) -> bool;
+
     /// Has `wake` called when there is more to read and when there will be no more.
     fn set_waker(&mut self, wake: Box<dyn Fn() + Send + Sync>);
 
@@ -44,6 +47,10 @@ pub trait Feed: Send {
 impl Feed for gnitz::Subscription {
     fn try_next(&mut self) -> Result<Option<Delta>> {
         gnitz::Subscription::try_next(self)
+    }
+
+    fn is_brief(&self) -> bool {
+        gnitz::Subscription::is_brief(self)
     }
 
     fn set_waker(&mut self, wake: Box<dyn Fn() + Send + Sync>) {
@@ -74,8 +81,8 @@ impl Feeds for EngineFeeds {
     }
 }
 
-/// A feed that an asynchronous task reads, each change turned into a `T` where it is read, which is not on the thread
-/// of the task.
+/// A feed that an asynchronous task reads, each change turned into a `T` where it is read: on the thread of the task if
+/// that is done in no time.
 pub struct AsyncFeed<T> {
     state: State<T>,
     ready: Arc<Notify>,
@@ -94,6 +101,12 @@ struct Reader<T> {
     turn: Box<dyn FnMut(Delta) -> T + Send>,
 }
 
+impl<T> Reader<T> {
+    fn next(&mut self) -> Result<Option<T>> {
+        Ok(self.feed.try_next()?.map(&mut self.turn))
+    }
+}
+
 impl<T: Send + 'static> AsyncFeed<T> {
     /// Takes over a feed.
     pub fn new(mut feed: Box<dyn Feed>, turn: impl FnMut(Delta) -> T + Send + 'static) -> AsyncFeed<T> {
@@ -107,6 +120,11 @@ impl<T: Send + 'static> AsyncFeed<T> {
     /// is done.
     pub async fn try_next(&mut self) -> Result<Option<T>> {
         loop {
+            if let State::Idle(reader) = &mut self.state
+                && reader.feed.is_brief()
+            {
+                return reader.next();
+            }
             let fresh = self.begin();
             let State::Reading(reading) = &mut self.state else { return Err(Error::Closed) };
             let ended = reading.await;
@@ -140,7 +158,7 @@ impl<T: Send + 'static> AsyncFeed<T> {
         match std::mem::replace(&mut self.state, State::Lost) {
             State::Idle(mut reader) => {
                 self.state = State::Reading(tokio::task::spawn_blocking(move || {
-                    let next = reader.feed.try_next().map(|delta| delta.map(&mut reader.turn));
+                    let next = reader.next();
                     (reader, next)
                 }));
                 true

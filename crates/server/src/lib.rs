@@ -9,6 +9,7 @@ pub mod logging;
 pub mod meter;
 pub mod metrics;
 pub mod pg;
+pub mod settle;
 
 use std::io;
 use std::net::SocketAddr;

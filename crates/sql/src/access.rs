@@ -113,9 +113,11 @@ impl Access {
         Ok(Access { prefix, rest })
     }
 
-    /// How many of the key's columns are given, with one value each.
-    pub(crate) fn width(&self) -> usize {
-        self.prefix.iter().filter(|constant| !matches!(constant, Constant::Any(_))).count()
+    /// Whether the whole key is given, so that there is at most one row to find in the table.
+    pub(crate) fn is_of_one_row(&self, table: &TableDef) -> bool {
+        let key = table.schema.key.len();
+        let single = |constant: &&Constant| !matches!(constant, Constant::Any(_));
+        key > 0 && self.prefix.iter().filter(single).count() == key
     }
 
     /// Where to look for the rows.

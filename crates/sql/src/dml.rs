@@ -128,6 +128,15 @@ impl PreparedDml {
         self.params.types()
     }
 
+    /// Whether it changes only the rows that it names: those of its `VALUES`, or one by its key.
+    pub fn is_of_few_rows(&self) -> bool {
+        match &self.action {
+            Action::Insert(insert) => insert.is_of_few_rows(),
+            Action::Update(update) => update.is_of_one_row(&self.target.def),
+            Action::Delete(delete) => delete.is_of_one_row(&self.target.def),
+        }
+    }
+
     /// The columns that `RETURNING` gives, if there is one.
     pub fn returning(&self) -> Option<arrow::datatypes::SchemaRef> {
         self.returning.as_ref().map(|returning| Arc::clone(returning.schema()))

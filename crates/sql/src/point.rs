@@ -111,8 +111,7 @@ impl PointQuery {
 
     /// Whether the whole key is given, so that there is at most one row to find in a table.
     pub fn is_one_row(&self) -> bool {
-        let key = &self.table.schema.key;
-        !key.is_empty() && self.access.width() == key.len()
+        self.access.is_of_one_row(&self.table)
     }
 
     /// The columns of its answer.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use gnitz::Database;
-use storage::MemFs;
+use gnitz::{Database, Datum, Fs, Sync, Type, Value};
+use storage::{MemFs, RecordingFs, Survival};
 
 use crate::{check, memory, rows, run, state};
 
@@ -87,6 +87,63 @@ fn a_running_statement_can_be_stopped() {
     stopped("SELECT count(*) FROM t a, t b, t c WHERE a.id + b.id = c.id + 1");
     stopped("CREATE MATERIALIZED VIEW v AS SELECT a.id + b.id * c.id AS x FROM t a, t b, t c");
     assert_eq!(rows(&session, "SELECT count(*) FROM gnitz_views"), ["0"]);
+}
+
+#[test]
+fn commits_that_others_settle_are_durable_and_seen_then() {
+    let disk = RecordingFs::new();
+    let open = |fs: Arc<dyn Fs>| {
+        let builder = Database::builder().sync(Sync::Full).checkpoint_bytes(3_000).inline_maintenance();
+        builder.open_fs(fs).unwrap()
+    };
+    let database = open(Arc::new(disk.clone()));
+    let session = database.session();
+    run(&session, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)");
+    run(&session, "CREATE MATERIALIZED VIEW total AS SELECT COUNT(*) AS c, SUM(n) AS s FROM t");
+    let (commits, unsettled) = std::sync::mpsc::channel();
+    let settler = std::thread::spawn(move || {
+        // Out of order: the last one to come carries those before it.
+        while let Ok(first) = unsettled.recv() {
+            let mut waiting: Vec<gnitz::Commit> = unsettled.try_iter().chain([first]).collect();
+            waiting.drain(..).for_each(|commit| commit.settle().unwrap());
+        }
+    });
+    let writers: Vec<_> = (0..3)
+        .map(|writer| {
+            let (session, commits) = (database.session(), commits.clone());
+            std::thread::spawn(move || {
+                let upsert = "INSERT INTO t VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET n = t.n + 1";
+                let upsert = session.prepare(upsert).unwrap();
+                let commit = session.prepare("COMMIT").unwrap();
+                for step in 0..100 {
+                    let grouped = step % 5 == 0;
+                    // A transaction begins on what has been settled, so it takes rows of its own.
+                    let id = writer * 1_000 + if grouped { 500 + step } else { step % 40 };
+                    let id = [Value { datum: Datum::Int(id), ty: Type::Int32 }];
+                    if grouped {
+                        run(&session, "BEGIN");
+                    }
+                    let (_, pending) = upsert.execute_briefly(&id).unwrap();
+                    assert_eq!(pending.is_none(), grouped);
+                    let pending = if grouped { commit.execute_briefly(&[]).unwrap().1 } else { pending };
+                    commits.send(pending.expect("a commit")).unwrap();
+                }
+            })
+        })
+        .collect();
+    drop(commits);
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    settler.join().unwrap();
+    let expected = rows(&session, "SELECT * FROM t ORDER BY id");
+    assert_eq!(expected.len(), 3 * (32 + 20));
+    assert_eq!(rows(&session, "SELECT c, s FROM total"), ["156|300"]);
+    // The power fails, and nothing is left that was not synced.
+    let recording = disk.recording();
+    let image = recording.image(recording.boundaries() - 1, Survival::None, 0);
+    let database = open(Arc::new(MemFs::from_image(&image)));
+    let session = database.session();
+    assert_eq!(rows(&session, "SELECT * FROM t ORDER BY id"), expected);
+    check(&session);
 }
 
 #[test]

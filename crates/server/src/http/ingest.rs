@@ -167,7 +167,7 @@ impl Request {
             batches.prepare(&state.0.database)?;
         }
         let find = || ingested.as_ref().map_or(Ok(None), |ingested| batches.find(session, ingested));
-        let (mut alone, mut attempt) = (None, 1);
+        let (mut beside, mut alone, mut attempt) = (Some(batches.beside_others()), None, 1);
         loop {
             if let Some(rows) = find()? {
                 return Ok((rows, true));
@@ -178,7 +178,8 @@ impl Request {
             };
             if problem.sqlstate == "40001" && attempt < ATTEMPTS {
                 // Others that met each other wait here, too, so that one of them after the other gets through.
-                alone = alone.or_else(|| Some(batches.turn()));
+                beside.take();
+                alone = alone.or_else(|| Some(batches.alone()));
                 attempt += 1;
                 continue;
             }

@@ -8,7 +8,7 @@ use crate::pg::frame::Malformed;
 
 /// An error or notice. Boxed, since it is the rare end of almost every call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Report(Box<Fields>);
+pub struct Report(Box<Fields>);
 
 impl Deref for Report {
     type Target = Fields;
@@ -26,23 +26,23 @@ impl DerefMut for Report {
 
 /// PostgreSQL's fields of an error or notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fields {
+pub struct Fields {
     /// `ERROR`, `FATAL`, `WARNING`, `NOTICE`.
-    pub(crate) severity: &'static str,
+    pub severity: &'static str,
     /// Its class.
-    pub(crate) code: &'static str,
+    pub code: &'static str,
     /// One sentence.
-    pub(crate) message: String,
+    pub message: String,
     /// More of it.
-    pub(crate) detail: Option<String>,
+    pub detail: Option<String>,
     /// What to do instead.
-    pub(crate) hint: Option<String>,
+    pub hint: Option<String>,
     /// Where in the text, in characters from 1.
-    pub(crate) position: Option<usize>,
+    pub position: Option<usize>,
     /// Where in what was being read.
-    pub(crate) context: Option<String>,
+    pub context: Option<String>,
     /// The table and the constraint it concerns.
-    pub(crate) constraint: Option<(String, String)>,
+    pub constraint: Option<(String, String)>,
 }
 
 impl Report {
@@ -112,7 +112,7 @@ impl Report {
     }
 
     /// What a client should know of the engine's error; `sql` is the text that its place counts in.
-    pub(crate) fn of(error: &Error, sql: &str) -> Report {
+    pub fn of(error: &Error, sql: &str) -> Report {
         let mut report = Report::error(error.sqlstate(), error.message());
         report.hint = error.hint();
         report.position = error.position().map(|position| offset(sql, position));
@@ -140,8 +140,10 @@ impl Report {
     /// What is wrong with a message.
     pub(crate) fn of_message(malformed: &Malformed) -> Report {
         match malformed.within {
-            Some(_) => Report::error("08P01", malformed.message.as_str()),
-            None => Report::fatal("08P01", malformed.message.as_str()),
+            Some(_) if malformed.code == "54000" => Report::error(malformed.code, malformed.message.as_str())
+                .with_hint("send less at once, with COPY, or start the server with a larger pg.max_message"),
+            Some(_) => Report::error(malformed.code, malformed.message.as_str()),
+            None => Report::fatal(malformed.code, malformed.message.as_str()),
         }
     }
 

@@ -95,7 +95,7 @@ impl Client {
         declared: &[u32],
     ) -> Result<Prepared, Report> {
         let short = match &statement.body {
-            Body::Engine(engine) => engine.is_short(),
+            Body::Engine(engine) => engine.is_brief(),
             _ => true,
         };
         let mut prepared = match short {

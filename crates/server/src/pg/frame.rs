@@ -11,8 +11,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// The longest message a client may send, as in PostgreSQL.
-pub(crate) const MAX_MESSAGE: usize = 1 << 30;
+/// The longest message that can be.
+pub(crate) const MAX_MESSAGE: usize = i32::MAX as usize;
 
 /// The longest message of a client that has not said who it is.
 pub(crate) const MAX_STARTUP: usize = 10_000;
@@ -126,6 +126,8 @@ impl Formats {
 /// What is wrong with a message. If it is its frame, nothing that follows can be trusted, and the connection ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed {
+    /// Its class.
+    pub(crate) code: &'static str,
     /// What is wrong.
     pub(crate) message: String,
     /// The tag of the message, if only its body is wrong.
@@ -135,7 +137,13 @@ pub(crate) struct Malformed {
 impl Malformed {
     /// Something is wrong.
     pub(crate) fn new(message: impl Into<String>) -> Malformed {
-        Malformed { message: message.into(), within: None }
+        Malformed { code: "08P01", message: message.into(), within: None }
+    }
+
+    /// A message is longer than the server takes.
+    pub(crate) fn too_long(tag: u8, length: usize, limit: usize) -> Malformed {
+        let message = format!("a message of {length} bytes is longer than the {limit} that one may have");
+        Malformed { code: "54000", message, within: Some(tag) }
     }
 }
 
@@ -145,8 +153,8 @@ pub(crate) fn buffered(buffer: &BytesMut) -> Option<u8> {
     (buffer.len() > length).then(|| buffer[0])
 }
 
-/// Takes the next frame, if all of it is in the buffer.
-pub(crate) fn take(buffer: &mut BytesMut, limit: usize) -> Result<Option<(u8, Bytes)>, Malformed> {
+/// The tag of the next frame and its length, which its tag is not part of, if that much is in the buffer.
+pub(crate) fn begun(buffer: &BytesMut, limit: usize) -> Result<Option<(u8, usize)>, Malformed> {
     let Some(header) = buffer.get(..5) else { return Ok(None) };
     let tag = header[0];
     let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize;
@@ -156,6 +164,12 @@ pub(crate) fn take(buffer: &mut BytesMut, limit: usize) -> Result<Option<(u8, By
     if !(4..=limit).contains(&length) {
         return Err(Malformed::new(format!("invalid message length {length}")));
     }
+    Ok(Some((tag, length)))
+}
+
+/// Takes the next frame, if all of it is in the buffer.
+pub(crate) fn take(buffer: &mut BytesMut, limit: usize) -> Result<Option<(u8, Bytes)>, Malformed> {
+    let Some((tag, length)) = begun(buffer, limit)? else { return Ok(None) };
     if buffer.len() <= length {
         return Ok(None);
     }
@@ -312,6 +326,6 @@ mod tests {
         assert!(message(b'S', Bytes::from_static(b"x")).is_err());
         assert!(take(&mut framed(b'?', b""), MAX_MESSAGE).is_err());
         assert!(take(&mut BytesMut::from(&b"Q\0\0\0\x03"[..]), MAX_MESSAGE).is_err());
-        assert!(take(&mut BytesMut::from(&b"Q\x7f\0\0\x03"[..]), MAX_MESSAGE).is_err());
+        assert!(take(&mut BytesMut::from(&b"Q\xff\0\0\x03"[..]), MAX_MESSAGE).is_err());
     }
 }

@@ -3,13 +3,13 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
-use crate::pg::frame::{self, MAX_MESSAGE, Malformed, Message};
+use crate::pg::frame::{self, MAX_MESSAGE, MAX_STARTUP, Malformed, Message};
 use crate::pg::reply::Replies;
 
 /// Bytes of answers after which they are written.
@@ -25,6 +25,10 @@ pub(crate) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 pub(crate) struct Io {
     stream: Stream,
     input: BytesMut,
+    /// The longest message that is kept.
+    longest: usize,
+    /// How much is still to come of one that was not.
+    passing: usize,
     /// Answers that wait.
     pub(crate) out: Replies,
 }
@@ -43,7 +47,7 @@ pub(crate) enum Incoming {
 impl Io {
     /// A connection of which these bytes have been read.
     pub(crate) fn new(stream: Stream, input: BytesMut) -> Io {
-        Io { stream, input, out: Replies::default() }
+        Io { stream, input, longest: MAX_STARTUP, passing: 0, out: Replies::default() }
     }
 
     /// The tag of the next message, if it is there already.
@@ -59,16 +63,44 @@ impl Io {
         Ok(self.stream.read_buf(&mut self.input).await? > 0)
     }
 
-    /// The next message, if all of it has been read.
-    pub(crate) fn take(&mut self, limit: usize) -> Result<Option<Message>, Malformed> {
-        let Some((tag, body)) = frame::take(&mut self.input, limit)? else { return Ok(None) };
+    /// The next message of a client that has not said who it is, if all of it has been read.
+    pub(crate) fn take_first(&mut self) -> Result<Option<Message>, Malformed> {
+        let Some((tag, body)) = frame::take(&mut self.input, MAX_STARTUP)? else { return Ok(None) };
         frame::message(tag, body).map(Some)
+    }
+
+    /// From now on messages of so many bytes are taken; longer ones are told and passed over.
+    pub(crate) fn take_up_to(&mut self, longest: usize) {
+        self.longest = longest;
+    }
+
+    /// The next message, if all of it has been read.
+    pub(crate) fn take(&mut self) -> Result<Option<Message>, Malformed> {
+        self.pass_over();
+        if self.passing > 0 {
+            return Ok(None);
+        }
+        if let Some((tag, length)) = frame::begun(&self.input, MAX_MESSAGE)?
+            && length > self.longest
+        {
+            self.passing = 1 + length;
+            self.pass_over();
+            return Err(Malformed::too_long(tag, length, self.longest));
+        }
+        let Some((tag, body)) = frame::take(&mut self.input, MAX_MESSAGE)? else { return Ok(None) };
+        frame::message(tag, body).map(Some)
+    }
+
+    fn pass_over(&mut self) {
+        let here = self.passing.min(self.input.len());
+        self.input.advance(here);
+        self.passing -= here;
     }
 
     /// The next message, waited for. May be dropped without losing anything.
     pub(crate) async fn next(&mut self) -> io::Result<Incoming> {
         loop {
-            match self.take(MAX_MESSAGE) {
+            match self.take() {
                 Ok(Some(message)) => return Ok(Incoming::Message(message)),
                 Err(malformed) => return Ok(Incoming::Malformed(malformed)),
                 Ok(None) if self.fill().await? => {}

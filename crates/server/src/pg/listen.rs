@@ -16,6 +16,7 @@ use crate::pg::cancel::{Backends, Cause, TICK};
 use crate::pg::scram;
 use crate::pg::startup;
 use crate::pg::{Options, Phase};
+use crate::settle::Settler;
 
 /// How long a shutdown waits for connections whose statements it has stopped.
 const LAST_GRACE: Duration = Duration::from_secs(2);
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<TlsAcceptor>,
     /// What is counted.
     pub(crate) metrics: Metrics,
+    /// Waits for commits.
+    pub(crate) settler: Settler,
     /// The connections.
     pub(crate) backends: Backends,
     /// Makes up the secrets of users who do not exist.
@@ -59,7 +62,8 @@ impl Listener {
             tracing::warn!("no role has a password: only connections from this machine are accepted");
         }
         let backends = Backends::default();
-        let shared = Shared { database, options, tls, metrics, backends, key, phase: receiver };
+        let settler = Settler::start()?;
+        let shared = Shared { database, options, tls, metrics, settler, backends, key, phase: receiver };
         Ok(Listener { listener, shared: Arc::new(shared), phase })
     }
 

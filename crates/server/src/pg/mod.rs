@@ -33,6 +33,7 @@ mod types;
 
 use std::time::Duration;
 
+pub use error::{Fields, Report};
 pub use listen::Listener;
 pub use tls::Tls;
 
@@ -45,6 +46,8 @@ pub struct Options {
     pub tls: Tls,
     /// How many connections there may be.
     pub max_connections: usize,
+    /// How many bytes a message may have: a statement, or the values of its parameters.
+    pub max_message: usize,
     /// How long a statement may run.
     pub statement_timeout: Option<Duration>,
     /// How long a session may do nothing outside of a transaction.
@@ -65,6 +68,7 @@ impl Default for Options {
             address: "127.0.0.1:5433".to_string(),
             tls: Tls::Off,
             max_connections: 100,
+            max_message: 64 << 20,
             statement_timeout: None,
             idle_timeout: None,
             idle_in_transaction_timeout: None,

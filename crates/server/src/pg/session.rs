@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gnitz::{Outcome, Session, SessionFacts, SettingChange, State, StatementKind, Status, Value};
+use gnitz::{Commit, Outcome, Session, SessionFacts, SettingChange, State, StatementKind, Status, Value};
 use tokio::sync::watch;
 
 use crate::meter::Meter;
@@ -19,7 +19,7 @@ use crate::pg::cancel::{self, Backend};
 use crate::pg::command::{Command, Discard};
 use crate::pg::cursor;
 use crate::pg::error::Report;
-use crate::pg::frame::{Format, Formats, MAX_MESSAGE, Malformed, Message};
+use crate::pg::frame::{Format, Formats, Malformed, Message};
 use crate::pg::io::Io;
 use crate::pg::listen::Shared;
 use crate::pg::portal::{Answer, Cursor, Done, Portal};
@@ -50,6 +50,8 @@ pub(crate) struct Client {
     pub(crate) skipping: bool,
     /// Whether the client waits for what is in the buffer.
     pub(crate) wanted: bool,
+    /// What the statement that ran has committed, until it is waited for.
+    unsettled: Option<Commit>,
     phase: watch::Receiver<Phase>,
 }
 
@@ -94,7 +96,8 @@ enum Wake {
 
 impl Client {
     /// A connection that the client has been told is ready.
-    pub(crate) fn new(io: Io, engine: Session, settings: Settings, slot: Slot) -> Client {
+    pub(crate) fn new(mut io: Io, engine: Session, settings: Settings, slot: Slot) -> Client {
+        io.take_up_to(slot.shared.options.max_message);
         let (phase, role) = (slot.shared.phase.clone(), engine.facts().session_user.clone());
         let (metrics, slow) = (slot.shared.metrics.clone(), slot.shared.options.slow_statement);
         let client = Client {
@@ -110,6 +113,7 @@ impl Client {
             implicit: false,
             skipping: false,
             wanted: false,
+            unsettled: None,
             phase,
         };
         client.share_settings();
@@ -119,7 +123,7 @@ impl Client {
     /// Reads messages and answers them, to the end.
     pub(crate) async fn run(&mut self) -> io::Result<()> {
         loop {
-            match self.io.take(MAX_MESSAGE) {
+            match self.io.take() {
                 Ok(Some(Message::Terminate)) => return self.io.flush().await,
                 Ok(Some(message)) => self.answer(message).await?,
                 Ok(None) => match self.wait().await? {
@@ -384,7 +388,10 @@ impl Client {
             Some(StatementKind::Subscribe) => {
                 return self.follow(statement, formats, described.is_none()).await;
             }
-            _ => self.run_statement(statement, values, described),
+            _ => {
+                let done = self.run_statement(statement, values, described);
+                self.settled().await.and(done)
+            }
         };
         let idle = self.engine.status() == Status::Idle;
         let counted = done.as_ref().map(|done| done.counted(idle)).map_err(|report| report.code);
@@ -407,7 +414,7 @@ impl Client {
         if statement.is_control() {
             return self.control(engine);
         }
-        let outcome = self.guarded(engine.is_short(), &statement.text, || engine.execute(values))?;
+        let outcome = self.run_engine(engine, &statement.text, values)?;
         if engine.kind() == StatementKind::RollbackTo {
             self.failed = false;
         }
@@ -418,6 +425,32 @@ impl Client {
                 Ok(Done::Rows(Answer::new(&rows, columns)?, engine.name()))
             }
             other => Ok(Done::Outcome(other)),
+        }
+    }
+
+    /// Has the engine run a statement. What a brief one commits is still to be [settled](Client::settled).
+    fn run_engine(
+        &mut self,
+        engine: &gnitz::Statement,
+        text: &str,
+        values: &[Value],
+    ) -> Result<Outcome, Report> {
+        if !engine.is_brief() {
+            return self.guarded(false, text, || engine.execute(values));
+        }
+        let (outcome, commit) = self.guarded(engine.is_short(), text, || engine.execute_briefly(values))?;
+        self.unsettled = commit;
+        Ok(outcome)
+    }
+
+    /// Waits for what the statement has committed: nothing is told of it before.
+    async fn settled(&mut self) -> Result<(), Report> {
+        match self.unsettled.take() {
+            Some(commit) => {
+                let settled = self.backend.shared.settler.settle(self.backend.pid, commit).await;
+                settled.map_err(|error| Report::of(&error, ""))
+            }
+            None => Ok(()),
         }
     }
 
@@ -442,7 +475,7 @@ impl Client {
             warn(self, "25P01", "there is no transaction in progress");
         }
         if kind == StatementKind::Commit && status == Status::InTransaction {
-            let done = self.guarded(false, "", || engine.execute(&[]));
+            let done = self.run_engine(engine, "", &[]);
             self.end_transaction(done.is_ok());
             return done.map(Done::Outcome);
         }

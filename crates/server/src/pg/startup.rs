@@ -276,7 +276,7 @@ async fn authenticate(io: &mut Io, shared: &Shared, user: &str) -> Result<(), En
 /// The client's next answer to a request for authentication.
 async fn password(io: &mut Io) -> Result<Option<Bytes>, Ended> {
     loop {
-        match io.take(MAX_STARTUP)? {
+        match io.take_first()? {
             Some(Message::Password(bytes)) => return Ok(Some(bytes)),
             Some(_) => return Err(Malformed::new("expected SASL response").into()),
             None if io.fill().await? => {}

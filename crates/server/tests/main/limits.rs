@@ -167,3 +167,30 @@ async fn statements_are_counted() {
     }
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_are_too_long_are_passed_over() {
+    let server = start_with(Options { max_message: 10_000, ..options() }).await;
+    let client = connect(&server).await;
+    let literal = |length: usize| format!("SELECT length('{}')", "x".repeat(length));
+    assert_eq!(ask(&client, &literal(9_000)).await.unwrap()[0], "9000");
+    let error = ask(&client, &literal(1_000_000)).await.unwrap_err();
+    let told = error.as_db_error().unwrap();
+    assert_eq!((told.code().code(), told.severity()), ("54000", "ERROR"));
+    assert_eq!(told.message(), "a message of 1000022 bytes is longer than the 10000 that one may have");
+    assert!(told.hint().is_some_and(|hint| hint.contains("pg.max_message")));
+    assert_eq!(ask(&client, "SELECT 1").await.unwrap()[0], "1");
+    // The same of values; the transaction around them fails.
+    let length = client.prepare("SELECT length($1::TEXT)").await.unwrap();
+    ask(&client, "BEGIN").await.unwrap();
+    assert_eq!(code(client.query(&length, &[&"x".repeat(20_000)]).await), "54000");
+    assert_eq!(code(ask(&client, "SELECT 1").await), "25P02");
+    ask(&client, "ROLLBACK; CREATE TABLE t (id BIGINT, x TEXT)").await.unwrap();
+    // And of what is copied.
+    let mut sink = Box::pin(client.copy_in("COPY t FROM STDIN").await.unwrap());
+    let rows = bytes::Bytes::from(format!("1\t{}\n", "x".repeat(50_000)));
+    futures::SinkExt::send(&mut sink, rows).await.unwrap();
+    assert_eq!(code(sink.as_mut().finish().await), "54000");
+    assert_eq!(ask(&client, "SELECT count(*) FROM t").await.unwrap()[0], "0");
+    server.stop().await;
+}

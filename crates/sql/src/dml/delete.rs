@@ -8,7 +8,7 @@ use zset::BatchBuilder;
 use super::asked::{Asked, Question};
 use super::{Affected, Env, Writable};
 use crate::access::{self, Access};
-use crate::catalog::Snapshot;
+use crate::catalog::{Snapshot, TableDef};
 use crate::error::SqlError;
 use crate::names;
 use crate::params::Params;
@@ -79,6 +79,10 @@ pub(super) fn named_table<'a>(
 }
 
 impl Delete {
+    pub(super) fn is_of_one_row(&self, table: &TableDef) -> bool {
+        matches!(&self.source, Source::Access(access) if access.is_of_one_row(table))
+    }
+
     /// Removes the rows; they are read whole only if they are `shown`.
     pub(super) fn execute(
         &self,

@@ -116,6 +116,14 @@ pub(super) fn prepare(
 }
 
 impl Insert {
+    pub(super) fn is_of_few_rows(&self) -> bool {
+        match &self.source {
+            Source::Plain(_) => true,
+            Source::Values(values) => values.cells.len() <= plain::FEW,
+            Source::Query { .. } => false,
+        }
+    }
+
     pub(super) fn execute(
         &self,
         target: &Writable,

@@ -9,7 +9,7 @@ use super::asked::{Asked, Question};
 use super::delete::named_table;
 use super::{Affected, Env, Writable, is_default, rows};
 use crate::access::{self, Access};
-use crate::catalog::Snapshot;
+use crate::catalog::{Snapshot, TableDef};
 use crate::error::SqlError;
 use crate::params::Params;
 use crate::planner::Planner;
@@ -99,6 +99,10 @@ pub(super) fn with_targets(
 }
 
 impl Update {
+    pub(super) fn is_of_one_row(&self, table: &TableDef) -> bool {
+        matches!(&self.source, Source::Access(found) if found.0.is_of_one_row(table))
+    }
+
     pub(super) fn execute(
         &self,
         target: &Writable,

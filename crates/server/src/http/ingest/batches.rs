@@ -4,7 +4,7 @@
 //! the same commit. Which is the oldest is remembered here and read from the table once, at the first use.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -37,19 +37,24 @@ pub struct Batches {
     keep: usize,
     /// `None` until they are read.
     order: Mutex<Option<VecDeque<Id>>>,
-    /// Held by who tries again.
-    turn: Mutex<()>,
+    /// Held by all who try for the first time, or by one who tries again.
+    turn: RwLock<()>,
 }
 
 impl Batches {
     /// Ids that are yet to be read, of which so many are to be kept.
     pub fn new(keep: usize) -> Batches {
-        Batches { keep, order: Mutex::new(None), turn: Mutex::new(()) }
+        Batches { keep, order: Mutex::new(None), turn: RwLock::new(()) }
     }
 
-    /// Waits for the right to try again, which one batch has at a time.
-    pub fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for the right to try beside others.
+    pub fn beside_others(&self) -> RwLockReadGuard<'_, ()> {
+        self.turn.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the right to try again, which a batch has alone: no other one is in its way then.
+    pub fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.turn.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the table if it is not there, and reads the order of the ids.

@@ -1,0 +1,2 @@
+\set id random(1, 100000)
+SELECT v FROM lookup WHERE id = :id;
