@@ -66,7 +66,7 @@ pub(crate) fn flush(core: &Core, gathered: &mut Gather) -> Result<u64> {
     let (rows, removed) = (gathered.rows(), gathered.take_removed());
     let batch = gathered.take()?;
     let relation = gathered.relation();
-    core.write(|work| {
+    core.write(None, |work| {
         let current = work.relation(relation.name())?;
         if current.id() != relation.id() {
             return Err(Error::UndefinedTable { name: relation.name().to_string() });

@@ -27,8 +27,8 @@ use crate::error::{Error, Result};
 use crate::follow::{self, Feed};
 use crate::mode::{Core, Status};
 use crate::outcome::{Column, CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
-use crate::pace::Pace;
 use crate::plan::{Plan, PlanKind, columns};
+use crate::relation::Relation;
 use crate::rows::Gather;
 use crate::snapshot::Snapshot;
 use crate::subscribe::Start;
@@ -38,9 +38,6 @@ use crate::{check, copy, create_as, facts, scram, truncate, upkeep};
 
 /// What `SHOW TABLES` means.
 const SHOW_TABLES: &str = "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name";
-
-/// Rows that a transaction may have changed for its commit to be quick.
-const FEW_ROWS: usize = 64;
 
 /// The column of an explanation.
 const PLAN: &str = "plan";
@@ -60,8 +57,6 @@ pub(crate) struct Prepared {
     /// The types that the caller said its parameters are of.
     given: Mutex<Vec<Option<Type>>>,
     plan: Mutex<Option<Arc<Plan>>>,
-    /// Whether its changes or commits are quick.
-    pace: Pace,
 }
 
 impl Prepared {
@@ -74,8 +69,7 @@ impl Prepared {
             Err(error) => (None, Some(error)),
         };
         let (given, plan) = (Mutex::default(), Mutex::new(None));
-        let pace = Pace::default();
-        Prepared { statement, depth, relations, needs, arrays, wrong, given, plan, pace }
+        Prepared { statement, depth, relations, needs, arrays, wrong, given, plan }
     }
 
     /// The parameters that take arrays, given as text: `{…}`. What is described as their type is that of the elements.
@@ -119,14 +113,55 @@ impl Prepared {
                 PlanKind::Query(_) | PlanKind::Change(_) | PlanKind::Catalog(_) => false,
             }),
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
-                let of_few =
-                    |plan: Arc<Plan>| matches!(&plan.kind, PlanKind::Change(dml) if dml.is_of_few_rows());
-                self.pace.is_quick() && plan().is_some_and(of_few)
+                let idle = core.status() == Status::Idle;
+                self.changed().is_some_and(|table| !idle || table.pace.is_quick())
             }
-            Statement::Commit => {
-                self.pace.is_quick() && core.pending_rows().is_some_and(|rows| rows <= FEW_ROWS)
+            Statement::Commit => core.commits_briefly(),
+            _ => false,
+        }
+    }
+
+    /// The table that it changes few rows of, as its plan says.
+    fn changed(&self) -> Option<Arc<Relation>> {
+        let plan = lock(&self.plan).clone()?;
+        match &plan.kind {
+            PlanKind::Change(dml) if dml.is_of_few_rows() => {
+                plan.compiled.catalog.by_id(dml.table().id).cloned()
+            }
+            _ => None,
+        }
+    }
+
+    /// Plans it if that has not been done and takes some microseconds.
+    pub(crate) fn plan_briefly(&self, core: &Core) {
+        if self.arrays.is_some() || self.wrong.is_some() || lock(&self.plan).is_some() {
+            return;
+        }
+        let simple = match &self.statement {
+            Statement::Query(query) => pgcatalog::concern(query) == Concern::None,
+            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+                PreparedDml::is_soon_made(&self.statement)
             }
             _ => false,
+        };
+        if !simple {
+            return;
+        }
+        let snapshot = core.read(|work| Ok(work.snapshot(false, core.cancel()).ok().map(Arc::new)));
+        let (Ok(Some(snapshot)), Ok(room)) = (snapshot, self.room(core)) else { return };
+        let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
+        let (planner, given) = (&core.engine().planner, lock(&self.given).clone());
+        // What is wrong with it is told when it runs.
+        let kind = room.run(|| match &self.statement {
+            Statement::Query(query) => PointQuery::recognise(planner, as_dyn.as_ref(), query, &given)
+                .map(|point| PlanKind::Point(Box::new(point))),
+            change => {
+                let dml = PreparedDml::new(planner, &as_dyn, change, &given);
+                dml.ok().map(|dml| PlanKind::Change(Box::new(dml)))
+            }
+        });
+        if let Some(kind) = kind {
+            self.made(&snapshot, kind, true);
         }
     }
 
@@ -205,9 +240,8 @@ impl Prepared {
                 core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows)
             }
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
-                let done = core.write(|work| self.change(core, work, params));
-                self.pace.note(core.worked());
-                done
+                let table = self.changed();
+                core.write(table.as_ref().map(|table| &*table.pace), |work| self.change(core, work, params))
             }
             Statement::Explain(explain) => {
                 core.read(|work| self.explain(core, work, explain)).map(Outcome::Rows)
@@ -318,9 +352,7 @@ impl Prepared {
             }
             Statement::Begin { read_only } => core.begin(*read_only).map(done),
             Statement::Commit => {
-                let done = core.commit();
-                self.pace.note(core.worked());
-                done.map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })
+                core.commit().map(|done| Outcome::Done { tag: if done { "COMMIT" } else { "ROLLBACK" } })
             }
             Statement::Rollback => core.rollback().map(done),
             Statement::Savepoint(name) => core.savepoint(name).map(done),

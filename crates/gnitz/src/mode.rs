@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::catalog::Catalog;
 use crate::commit::Commit;
@@ -15,6 +15,7 @@ use crate::engine::{Engine, Ticket, Writer};
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::notice::Notice;
+use crate::pace::Pace;
 use crate::peers::{Peers, SettingChange};
 use crate::redefine::Step;
 use crate::sync::lock;
@@ -44,8 +45,6 @@ struct Shared {
     peers: Mutex<Option<Arc<dyn Peers>>>,
     /// The settings that queries have changed, for the server to take.
     changes: Mutex<Vec<SettingChange>>,
-    /// For how many microseconds the last change or commit worked.
-    worked: AtomicU64,
 }
 
 /// Where a session stands between two statements.
@@ -85,7 +84,6 @@ impl Core {
             read_only: AtomicBool::new(false),
             peers: Mutex::default(),
             changes: Mutex::default(),
-            worked: AtomicU64::default(),
         };
         Core { shared: Arc::new(shared), role, unsettled: None }
     }
@@ -203,17 +201,19 @@ impl Core {
         }
     }
 
-    /// Runs work that may change rows. Outside a transaction its changes are committed when this returns.
-    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Work) -> Result<T>) -> Result<T> {
+    /// Runs work that may change rows. Outside a transaction its changes are committed when this returns; how long that
+    /// took, waiting aside, is noted as the pace.
+    pub(crate) fn write<T>(
+        &self,
+        pace: Option<&Pace>,
+        work: impl FnOnce(&mut Work) -> Result<T>,
+    ) -> Result<T> {
         let mut mode = lock(&self.shared.mode);
         if !matches!(*mode, Mode::Auto) {
-            let begun = Instant::now();
-            let done = in_transaction(&mut mode, |private| {
+            return in_transaction(&mut mode, |private| {
                 private.may_write()?;
                 work(private)
             });
-            self.took(begun);
-            return done;
         }
         drop(mode);
         if self.shared.read_only.load(Ordering::Relaxed) {
@@ -229,7 +229,7 @@ impl Core {
                 return Err(Error::Sql(sql::SqlError::internal("a change of rows changed the catalog")));
             };
             let ticket = writer.commit(&base, rows, &self.shared.cancel)?;
-            self.took(begun);
+            pace.iter().for_each(|pace| pace.note(begun.elapsed()));
             (ticket, answer)
         };
         ticket.map_or(Ok(()), |ticket| self.acknowledge(ticket))?;
@@ -240,22 +240,13 @@ impl Core {
         if self.unsettled.is_some() { self.engine().writer_briefly() } else { self.engine().writer() }
     }
 
-    /// Notes how long the last change or commit worked, waiting aside.
-    fn took(&self, begun: Instant) {
-        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.shared.worked.store(micros, Ordering::Relaxed);
-    }
-
-    /// How long the last change or commit worked, waiting aside.
-    pub(crate) fn worked(&self) -> Duration {
-        Duration::from_micros(self.shared.worked.load(Ordering::Relaxed))
-    }
-
-    /// How many rows the open transaction has changed; `None` if it has changed the catalog, too.
-    pub(crate) fn pending_rows(&self) -> Option<usize> {
+    /// Whether a commit of the open transaction takes some microseconds, once it is the writer.
+    pub(crate) fn commits_briefly(&self) -> bool {
         match &*lock(&self.shared.mode) {
-            Mode::Open(work) => work.pending_rows(),
-            Mode::Auto | Mode::Failed => Some(0),
+            Mode::Open(work) => {
+                work.few_changes().is_some_and(|tables| tables.iter().all(|table| table.pace.is_quick()))
+            }
+            Mode::Auto | Mode::Failed => true,
         }
     }
 
@@ -369,6 +360,7 @@ impl Core {
         };
         let engine = self.engine();
         let origin = Arc::clone(work.origin());
+        let few = work.few_changes();
         let changes = match work.into_changes()? {
             Done::Rows(rows) if rows.is_empty() => return Ok(true),
             Done::Rows(rows) => rows,
@@ -382,7 +374,7 @@ impl Core {
             let mut writer = self.writer()?;
             let begun = Instant::now();
             let ticket = writer.commit(&origin, changes, &self.shared.cancel)?;
-            self.took(begun);
+            few.iter().flatten().for_each(|table| table.pace.note(begun.elapsed()));
             ticket
         };
         ticket.map_or(Ok(()), |ticket| self.acknowledge(ticket))?;

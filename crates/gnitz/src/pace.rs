@@ -1,6 +1,6 @@
-//! Whether a statement is quick, from how long it took before.
+//! Whether changes of a table are quick, from how long they took before.
 //!
-//! How much work a change of one row is cannot be told from its text: its views may follow in microseconds or in minutes.
+//! How much work a change of one row is cannot be told from a statement: the views may follow in microseconds or in minutes.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ const QUICK: Duration = Duration::from_micros(250);
 /// So many times in a row it may take longer: any thread may have to wait for a processor once.
 const SLOW: u8 = 2;
 
-/// How often in a row it was slow; at first it counts as if it had been.
+/// How often in a row a change was slow; at first it counts as if some had been.
 #[derive(Debug)]
 pub(crate) struct Pace {
     slow: AtomicU8,
@@ -24,13 +24,13 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// It took so long.
+    /// One took so long.
     pub(crate) fn note(&self, took: Duration) {
         let slow = if took <= QUICK { 0 } else { self.slow.load(Ordering::Relaxed).saturating_add(1) };
         self.slow.store(slow, Ordering::Relaxed);
     }
 
-    /// Whether it will be quick, as far as can be told.
+    /// Whether the next will be quick, as far as can be told.
     pub(crate) fn is_quick(&self) -> bool {
         self.slow.load(Ordering::Relaxed) < SLOW
     }

@@ -8,6 +8,7 @@ use sql::{TableDef, TableKind, types};
 use zset::{Batch, CollectionId, Datum, Layout, Schema, Secret, Vector};
 
 use crate::error::Result;
+use crate::pace::Pace;
 use crate::role::FIRST;
 
 /// A table, a view or a system table.
@@ -23,6 +24,8 @@ pub(crate) struct Relation {
     pub(crate) owner: String,
     /// What a view, materialized or plain, answers; `None` for others.
     pub(crate) view: Option<View>,
+    /// Whether changes of a few of its rows are quick, the views that follow included.
+    pub(crate) pace: Arc<Pace>,
 }
 
 /// The query of a view.
@@ -44,7 +47,8 @@ impl Relation {
     /// Compiles the layout of a definition.
     pub(crate) fn new(def: TableDef, view: Option<View>, secret: Secret) -> Relation {
         let layout = Layout::new(&def.schema, secret);
-        Relation { def: Arc::new(def), layout, created: 0, owner: FIRST.to_string(), view }
+        let pace = Arc::default();
+        Relation { def: Arc::new(def), layout, created: 0, owner: FIRST.to_string(), view, pace }
     }
 
     /// The same relation, made in this epoch by this role.

@@ -238,6 +238,12 @@ impl Statement {
         self.prepared.answers_rows()
     }
 
+    /// Plans it if that takes some microseconds: a look-up by key, or a change that asks nothing of other rows. Where it
+    /// is not called, planning is part of the first run.
+    pub fn plan_briefly(&self) {
+        self.prepared.plan_briefly(&self.core);
+    }
+
     /// Whether running it, [briefly](Statement::execute_briefly), takes some microseconds: a planned read of one row by
     /// its key, a planned change of a few rows that took no longer the last time, or a statement that only notes
     /// something down. It may have to wait until it is the writer.

@@ -26,6 +26,9 @@ use crate::version::Version;
 /// Changes of at most so many rows go into the list of the memtable, larger ones around it.
 const SMALL_CHANGE: usize = 1_000;
 
+/// Rows that a transaction may have changed for its commit to be quick.
+const FEW_ROWS: usize = 64;
+
 /// One transaction, or one statement outside of any. A clone is a savepoint: it shares everything until either goes on.
 #[derive(Clone)]
 pub(crate) struct Work {
@@ -84,9 +87,11 @@ impl Work {
         self.now
     }
 
-    /// How many rows it has changed; `None` if it has changed the catalog, too.
-    pub(crate) fn pending_rows(&self) -> Option<usize> {
-        self.steps.is_empty().then(|| self.tables.values().map(Memtable::rows).sum())
+    /// The tables that it has changed, if they are few rows and nothing else.
+    pub(crate) fn few_changes(&self) -> Option<Vec<Arc<Relation>>> {
+        let rows: usize = self.tables.values().map(Memtable::rows).sum();
+        let table = |id: &CollectionId| self.base.compiled.catalog.by_id(*id).cloned();
+        (self.steps.is_empty() && rows <= FEW_ROWS).then(|| self.tables.keys().filter_map(table).collect())
     }
 
     /// The relation of this name.

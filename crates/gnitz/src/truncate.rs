@@ -17,7 +17,7 @@ const PIECE_BYTES: usize = 8 << 20;
 
 /// Empties the tables, for which these rights are needed.
 pub(crate) fn run(core: &Core, tables: &[String], needs: &[Need]) -> Result<()> {
-    core.write(|work| {
+    core.write(None, |work| {
         for name in tables {
             let relation = work.relation(name)?;
             match relation.def.kind {

@@ -20,7 +20,7 @@ use crate::error::{SqlError, SqlState};
 use crate::names;
 use crate::params::Params;
 use crate::planner::Planner;
-use crate::scalar::{Given, Relation, Scope};
+use crate::scalar::{self, Given, Relation, Scope};
 use crate::statement::Statement;
 
 mod asked;
@@ -116,6 +116,16 @@ impl PreparedDml {
             None => None,
         };
         Ok(PreparedDml { target, params, action, returning })
+    }
+
+    /// Whether to prepare it takes some microseconds: it asks nothing of other rows.
+    pub fn is_soon_made(statement: &Statement) -> bool {
+        match statement {
+            Statement::Insert(insert) => insert::is_of_values(insert) && !scalar::has_subquery(&**insert),
+            Statement::Update(update) => update.from.is_none() && !scalar::has_subquery(&**update),
+            Statement::Delete(delete) => delete.using.is_none() && !scalar::has_subquery(&**delete),
+            _ => false,
+        }
     }
 
     /// The table it changes.

@@ -47,12 +47,46 @@ fn short_statements_are_planned_look_ups() {
     assert_eq!((get.kind(), get.is_short()), (StatementKind::Query, false));
     get.describe(&[]).unwrap();
     assert!(get.is_short());
-    for long in ["SELECT x FROM t WHERE id > 1", "SELECT x FROM t", "DELETE FROM t WHERE id = 1", "COMMIT"] {
+    for long in ["SELECT x FROM t WHERE id > 1", "SELECT x FROM t", "DELETE FROM t WHERE id = 1"] {
         let statement = session.prepare(long).unwrap();
         statement.describe(&[]).unwrap();
         assert!(!statement.is_short(), "{long}");
     }
     assert!(session.prepare("BEGIN").unwrap().is_short());
+}
+
+#[test]
+fn what_is_soon_planned_is_brief() {
+    let (_database, session) = memory();
+    run(&session, TABLE);
+    let planned = |text: &str| {
+        let statement = session.prepare(text).unwrap();
+        statement.plan_briefly();
+        statement
+    };
+    assert!(planned("SELECT x FROM t WHERE id = 1").is_short());
+    for long in [
+        "SELECT x FROM t WHERE id > 1",
+        "SELECT current_user, x FROM t WHERE id = 1",
+        "SELECT nothing FROM t WHERE id = 1",
+        // Nobody knows how long its views take.
+        "DELETE FROM t WHERE id = 1",
+    ] {
+        assert!(!planned(long).is_brief(), "{long}");
+    }
+    // In a transaction they do not follow yet.
+    run(&session, "BEGIN");
+    assert!(planned("DELETE FROM t WHERE id = 1").is_brief());
+    for long in [
+        "DELETE FROM t WHERE id > 1",
+        "INSERT INTO t SELECT * FROM t",
+        "DELETE FROM t WHERE id = (SELECT 1)",
+        "DELETE FROM nothing",
+    ] {
+        assert!(!planned(long).is_brief(), "{long}");
+    }
+    assert_eq!(planned("DELETE FROM nothing").execute(&[]).unwrap_err().sqlstate(), "42P01");
+    assert!(session.prepare("ROLLBACK").unwrap().is_short());
 }
 
 #[test]

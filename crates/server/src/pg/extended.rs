@@ -16,7 +16,7 @@ use crate::pg::portal::{Cursor, Done, Portal, State};
 use crate::pg::reply::text_column;
 use crate::pg::session::{Client, no_statement};
 use crate::pg::settings;
-use crate::pg::statement::{Body, Prepared, Statement};
+use crate::pg::statement::{Body, Prepared, SHORT, Statement};
 use crate::pg::types::{oid, value};
 
 impl Client {
@@ -95,7 +95,12 @@ impl Client {
         declared: &[u32],
     ) -> Result<Prepared, Report> {
         let short = match &statement.body {
-            Body::Engine(engine) => engine.is_brief(),
+            Body::Engine(engine) => {
+                if statement.text.len() <= SHORT {
+                    engine.plan_briefly();
+                }
+                engine.is_brief()
+            }
             _ => true,
         };
         let mut prepared = match short {

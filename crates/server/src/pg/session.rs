@@ -24,7 +24,7 @@ use crate::pg::io::Io;
 use crate::pg::listen::Shared;
 use crate::pg::portal::{Answer, Cursor, Done, Portal};
 use crate::pg::settings::{self, Settings};
-use crate::pg::statement::{Body, Cache, Named, Prepared, Statement};
+use crate::pg::statement::{Body, Cache, Named, Prepared, SHORT, Statement};
 use crate::pg::types::oid;
 
 /// The setting that says whether transactions only read.
@@ -435,6 +435,9 @@ impl Client {
         text: &str,
         values: &[Value],
     ) -> Result<Outcome, Report> {
+        if text.len() <= SHORT {
+            engine.plan_briefly();
+        }
         if !engine.is_brief() {
             return self.guarded(false, text, || engine.execute(values));
         }

@@ -21,8 +21,8 @@ pub(crate) struct Statement {
     pub(crate) first_word: &'static str,
 }
 
-/// Bytes of a text that is read in no time; for longer ones the thread is told to be held.
-const SHORT: usize = 200;
+/// Bytes of a text that is read, and may be planned, in no time; for longer ones the thread is told to be held.
+pub(crate) const SHORT: usize = 200;
 
 /// What a statement is.
 pub(crate) enum Body {

@@ -115,6 +115,11 @@ pub(super) fn prepare(
     Ok((target, alias, Insert { source, defaults, conflict }))
 }
 
+/// Whether its rows are written out.
+pub(super) fn is_of_values(insert: &ast::Insert) -> bool {
+    insert.source.as_deref().is_none_or(|query| plain_values(query).is_some())
+}
+
 impl Insert {
     pub(super) fn is_of_few_rows(&self) -> bool {
         match &self.source {
