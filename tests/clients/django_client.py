@@ -13,9 +13,10 @@ address = urlparse(sys.argv[1])
 name = "g" + uuid.uuid4().hex[:8]
 database = {"ENGINE": "django.db.backends.postgresql", "NAME": address.path[1:], "USER": address.username, "HOST": address.hostname, "PORT": address.port}
 # Other zones than UTC are not known to the server.
-settings.configure(DATABASES={"default": database}, INSTALLED_APPS=["__main__"], USE_TZ=True, TIME_ZONE="UTC")
+settings.configure(DATABASES={"default": database}, INSTALLED_APPS=["__main__"], USE_TZ=True, TIME_ZONE="UTC", DEFAULT_AUTO_FIELD="django.db.models.BigAutoField")
 django.setup()
 
+from django.core.management.color import no_style  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.core.paginator import Paginator  # noqa: E402
 from django.db import IntegrityError, connection, models, transaction  # noqa: E402
@@ -23,15 +24,22 @@ from django.db.models import Avg, Case, Count, Exists, F, Max, OuterRef, Q, Sum,
 from django.db.models.functions import Coalesce, ExtractYear, Length, Lower, TruncMonth, Upper  # noqa: E402
 
 
-# The keys are given by the program, there is no sequence; nor are there foreign keys' constraints and other indexes.
+# There are no foreign keys' constraints and no other indexes than those of keys.
 class Author(models.Model):
-    id = models.BigIntegerField(primary_key=True)
     name = models.CharField(max_length=40)
     email = models.TextField(null=True)
 
     class Meta:
         app_label = "__main__"
         db_table = f"{name}_author"
+
+
+class Note(models.Model):
+    text = models.TextField()
+
+    class Meta:
+        app_label = "__main__"
+        db_table = f"{name}_note"
 
 
 class Book(models.Model):
@@ -65,15 +73,36 @@ class Total(models.Model):
 
 with connection.schema_editor() as editor:
     editor.create_model(Author)
+    editor.create_model(Note)
     editor.create_model(Book)
 with connection.cursor() as cursor:
     cursor.execute(f"CREATE MATERIALIZED VIEW {name}_total AS SELECT author_id, count(*) AS books, sum(price) AS total FROM {name}_book GROUP BY author_id")
 assert connection.pg_version >= 140000
 
 at = datetime.datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=datetime.timezone.utc)
-ada = Author.objects.create(id=1, name="Ada")
+ada = Author.objects.create(name="Ada")
+assert ada.pk == 1
 for n in range(2, 12):
-    Author(id=n, name=f"a{n}", email=f"A{n}@x").save()
+    author = Author(name=f"a{n}", email=f"A{n}@x")
+    author.save()
+    assert author.pk == n
+
+# Keys from the program beside those of the sequence, which is then told of them as after a fixture; and flushed tables.
+notes = Note.objects.bulk_create([Note(text="a"), Note(text="b"), Note(id=70, text="c")])
+assert sorted(note.pk for note in notes) == [1, 2, 70]
+with connection.cursor() as cursor:
+    for sql in connection.ops.sequence_reset_sql(no_style(), [Note]):
+        cursor.execute(sql)
+assert Note.objects.create(text="d").pk == 71
+for statements in [connection.ops.sql_flush(no_style(), [Note._meta.db_table], reset_sequences=True)]:
+    connection.ops.execute_sql_flush(statements)
+assert Note.objects.create(text="e").pk == 1
+try:
+    with transaction.atomic():
+        assert Note.objects.create(text="f").pk == 2
+        raise KeyError
+except KeyError:
+    assert Note.objects.create(text="g").pk == 3
 Book.objects.bulk_create([
     Book(isbn=n, author_id=n % 11 + 1, title=f"title {n}", price=decimal.Decimal(n) / 2, sold=n,
          printed=at + datetime.timedelta(days=n), day=at.date(), cover=b"\x00\xff", weight=n / 4)
@@ -145,6 +174,7 @@ for line in ["title = models.TextField()", "price = models.DecimalField(max_digi
 with connection.schema_editor() as editor:
     editor.execute(f"DROP MATERIALIZED VIEW {name}_total")
     editor.delete_model(Book)
+    editor.delete_model(Note)
     editor.alter_db_table(Author, f"{name}_author", f"{name}_writer")
 with connection.cursor() as cursor:
     cursor.execute(f"DROP TABLE {name}_writer")

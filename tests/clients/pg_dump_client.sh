@@ -27,6 +27,8 @@ INSERT INTO $name VALUES (1, 2.5, E'a\tb\\\\c', '2026-01-02 03:04:05.123456+00',
 CREATE TABLE ${name}_bag (a INTEGER, b TEXT DEFAULT 'none', "Odd name" DATE, t TIME, r REAL, ok BOOLEAN DEFAULT true);
 INSERT INTO ${name}_bag (a, b) VALUES (1, 'x'), (1, 'x');
 INSERT INTO ${name}_bag VALUES (2, NULL, '2026-02-03', '04:05:06', 0.5, false);
+CREATE TABLE ${name}_made (id BIGINT GENERATED ALWAYS AS IDENTITY (START WITH 7) PRIMARY KEY, other SERIAL, n INTEGER);
+INSERT INTO ${name}_made (n) VALUES (1), (2), (3);
 CREATE MATERIALIZED VIEW ${name}_sum AS
     WITH $name AS (SELECT label, price FROM $name WHERE id < 100)
     SELECT label, sum(price) AS total FROM $name GROUP BY label;
@@ -35,7 +37,7 @@ CREATE ROLE ${name}_role LOGIN;
 GRANT SELECT ON $name TO ${name}_role;
 SQL
 contents() {
-    run "$1" -At -c "SET search_path TO public" -c "SELECT * FROM $name ORDER BY id" -c "SELECT * FROM ${name}_bag ORDER BY a, b" \
+    run "$1" -At -c "SET search_path TO public" -c "SELECT * FROM $name ORDER BY id" -c "SELECT * FROM ${name}_made ORDER BY id" -c "SELECT * FROM ${name}_bag ORDER BY a, b" \
         -c "SELECT * FROM ${name}_sum ORDER BY label" -c "SELECT * FROM ${name}_large"
 }
 
@@ -43,6 +45,8 @@ pg_dump --schema-only "$address" >"$scratch/schema"
 for words in "CREATE TABLE public.$name (" "price numeric(10,2) DEFAULT 1.5" "label character varying(20) NOT NULL" \
     "ADD CONSTRAINT ${name}_pkey PRIMARY KEY (id)" "\"Odd name\" date" "b text DEFAULT 'none'::text" \
     "CREATE MATERIALIZED VIEW public.${name}_sum AS" "FROM public.${name}_sum WHERE" "(SELECT label, price FROM public.$name WHERE id < 100)" \
+    "ALTER TABLE public.${name}_made ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (" "START WITH 7" \
+    "ALTER SEQUENCE public.${name}_made_other_seq OWNED BY public.${name}_made.other" "nextval('public.${name}_made_other_seq'::regclass)" \
     "GRANT SELECT ON TABLE public.$name TO ${name}_role"; do
     has "$scratch/schema" "$words"
 done
@@ -76,6 +80,7 @@ if [ -n "$bin" ]; then
     pg_restore --exit-on-error -d "$to dbname=archive" "$scratch/archive"
     is "$(contents "$to dbname=archive")" "$(contents "$address")"
     is "$(run "$to dbname=text" -At -c "SELECT has_table_privilege('${name}_role', 'public.$name', 'SELECT')")" t
+    is "$(run "$to dbname=text" -At -c "INSERT INTO public.${name}_made (n) VALUES (4) RETURNING id, other")" "10|4"
     run "$to dbname=text" -c "INSERT INTO public.$name (id, label) VALUES (3, 'new')" -c "REFRESH MATERIALIZED VIEW public.${name}_sum"
     is "$(run "$to dbname=text" -At -c "SELECT total FROM public.${name}_sum WHERE label = 'new'")" 1.50
     echo "$(other postgres --version) tells the same"

@@ -20,6 +20,7 @@ is() { [ "$1" = "$2" ] || { echo "found '$1', not '$2'"; exit 1; }; }
 
 run -q <<SQL
 CREATE TABLE $name (id BIGINT PRIMARY KEY, label VARCHAR(20) NOT NULL, price NUMERIC(10,2) DEFAULT 1.5, at TIMESTAMPTZ, raw BYTEA);
+CREATE TABLE ${name}_made (id BIGINT GENERATED ALWAYS AS IDENTITY, other SERIAL);
 CREATE TABLE ${name}_pair (a INTEGER, b TEXT, PRIMARY KEY (b, a));
 CREATE MATERIALIZED VIEW ${name}_sum AS SELECT label, sum(price) AS total FROM $name GROUP BY label;
 CREATE ROLE ${name}_role LOGIN;
@@ -33,6 +34,11 @@ shows "label | character varying(20) | | not null |" "\\d $name"
 shows "price | numeric(10,2) | | | 1.5" "\\d $name"
 shows "\"${name}_pkey\" PRIMARY KEY, btree (id)" "\\d $name"
 shows "\"${name}_pair_pkey\" PRIMARY KEY, btree (b, a)" "\\d+ ${name}_pair"
+shows "id | bigint | | not null | generated always as identity" "\\d ${name}_made"
+shows "other | integer | | not null | nextval('${name}_made_other_seq'::regclass)" "\\d ${name}_made"
+shows "Sequence for identity column: public.${name}_made.id" "\\d ${name}_made_id_seq"
+shows "Owned by: public.${name}_made.other" "\\d ${name}_made_other_seq"
+shows "public | ${name}_made_id_seq | sequence | gnitz" '\ds'
 shows "Materialized view \"public.${name}_sum\"" "\\d ${name}_sum"
 shows "View definition:" "\\d+ ${name}_sum"
 shows "public | ${name}_pair | table | gnitz" "\\dt $name*"

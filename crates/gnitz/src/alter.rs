@@ -40,7 +40,10 @@ pub(crate) fn apply(
         AlterAction::Owner(owner) => {
             let owner = owner.as_deref().unwrap_or(by);
             catalog.roles.get(owner).ok_or_else(|| unknown(owner))?;
-            catalog.replace(&relation, Relation { owner: owner.to_string(), ..Relation::clone(&relation) });
+            let sequences = catalog.sequences_of(relation.id());
+            for owned in sequences.iter().chain([&relation]) {
+                catalog.replace(owned, Relation { owner: owner.to_string(), ..Relation::clone(owned) });
+            }
         }
     }
     Ok(Some((Compiled::new(catalog, planner.functions())?, base.state.clone())))

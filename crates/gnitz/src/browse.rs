@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use sql::{TableDef, TableKind, names};
+use sql::{TableKind, names};
+use zset::Type;
 
+use crate::catalog::Catalog;
+use crate::counter::Sequence;
 use crate::error::{Error, Result};
 use crate::relation::Relation;
 use crate::session::Session;
@@ -33,11 +36,15 @@ impl Session {
         if let Some(name) = name {
             let undefined = || Error::UndefinedTable { name: name.to_string() };
             let relation = catalog.get(name).filter(|relation| relation.def.kind != TableKind::System);
-            return Ok(vec![definition(relation.ok_or_else(undefined)?)]);
+            return Ok(vec![definition(catalog, relation.ok_or_else(undefined)?)]);
         }
-        let mut stored: Vec<&Arc<Relation>> = catalog.stored().collect();
+        // Those of columns come with their tables.
+        let is_own = |relation: &&Arc<Relation>| {
+            relation.sequence.as_ref().is_some_and(|sequence| sequence.owner.is_some())
+        };
+        let mut stored: Vec<&Arc<Relation>> = catalog.stored().filter(|relation| !is_own(relation)).collect();
         stored.sort_by_key(|relation| relation.id());
-        Ok(stored.into_iter().map(|relation| definition(relation)).collect())
+        Ok(stored.into_iter().map(|relation| definition(catalog, relation)).collect())
     }
 
     /// How many bytes of its file the running `COPY … FROM` has read: for a progress bar.
@@ -47,7 +54,16 @@ impl Session {
 }
 
 /// The statement that would make a relation.
-pub(crate) fn definition(relation: &Relation) -> String {
+pub(crate) fn definition(catalog: &Catalog, relation: &Relation) -> String {
+    if let Some(sequence) = &relation.sequence {
+        let ty = match sequence.course.ty {
+            Type::Int64 => String::new(),
+            other => format!(" AS {other}"),
+        };
+        let options = Some(sequence.course.options()).filter(|options| !options.is_empty());
+        let options = options.map(|options| format!(" {options}")).unwrap_or_default();
+        return format!("CREATE SEQUENCE {}{ty}{options}", names::quoted(relation.name()));
+    }
     match &relation.view {
         Some(view) if relation.is_plain_view() => {
             let columns: Vec<String> =
@@ -58,23 +74,37 @@ pub(crate) fn definition(relation: &Relation) -> String {
         Some(view) => {
             format!("CREATE MATERIALIZED VIEW {} AS {}", names::quoted(relation.name()), view.query)
         }
-        None => table(&relation.def),
+        None => table(catalog, relation),
     }
 }
 
-fn table(def: &TableDef) -> String {
+fn table(catalog: &Catalog, relation: &Relation) -> String {
+    let def = &relation.def;
+    let sequences = catalog.sequences_of(relation.id());
     let mut lines = Vec::new();
-    for column in &def.columns {
+    for (index, column) in (0..).zip(&def.columns) {
         let mut line = format!("  {} ", names::quoted(&column.name));
-        let _ = match column.max_len {
-            Some(limit) => write!(line, "VARCHAR({limit})"),
-            None => write!(line, "{}", column.ty.ty),
+        let of_column = |sequence: &&Sequence| sequence.owner.is_some_and(|owner| owner.column == index);
+        let own = sequences.iter().filter_map(|relation| relation.sequence.as_ref()).find(of_column);
+        let serial = own.filter(|_| column.identity.is_none()).map(|_| serial(column.ty.ty));
+        let _ = match (serial, column.max_len) {
+            (Some(serial), _) => write!(line, "{serial}"),
+            (None, Some(limit)) => write!(line, "VARCHAR({limit})"),
+            (None, None) => write!(line, "{}", column.ty.ty),
         };
         if !column.ty.nullable {
             line.push_str(" NOT NULL");
         }
-        if let Some(default) = &column.default {
+        if let Some(default) = column.default.as_ref().filter(|_| serial.is_none()) {
             let _ = write!(line, " DEFAULT {default}");
+        }
+        if let (Some(identity), Some(sequence)) = (&column.identity, own) {
+            let how = if identity.always { "ALWAYS" } else { "BY DEFAULT" };
+            let _ = write!(line, " GENERATED {how} AS IDENTITY");
+            let options = sequence.course.options();
+            if !options.is_empty() {
+                let _ = write!(line, " ({options})");
+            }
         }
         lines.push(line);
     }
@@ -87,4 +117,12 @@ fn table(def: &TableDef) -> String {
         lines.push(format!("  PRIMARY KEY ({})", key.join(", ")));
     }
     format!("CREATE TABLE {} (\n{}\n)", names::quoted(&def.name), lines.join(",\n"))
+}
+
+fn serial(ty: Type) -> &'static str {
+    match ty {
+        Type::Int16 => "SMALLSERIAL",
+        Type::Int32 => "SERIAL",
+        _ => "BIGSERIAL",
+    }
 }

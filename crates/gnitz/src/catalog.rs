@@ -97,7 +97,7 @@ impl Catalog {
         self.roles.forget(relation.id());
         match relation.def.kind {
             TableKind::View => self.circuit.remove(relation.id()),
-            TableKind::Table | TableKind::System => vec![relation.id()],
+            TableKind::Table | TableKind::System | TableKind::Sequence => vec![relation.id()],
             TableKind::PlainView => Vec::new(),
         }
     }
@@ -160,7 +160,7 @@ impl Catalog {
 
     /// Every collection that has stored rows: tables, views, operators' traces.
     pub(crate) fn collections(&self) -> BTreeSet<CollectionId> {
-        let relations = self.stored().filter(|relation| relation.has_rows()).map(|relation| relation.id());
+        let relations = self.stored().filter(|relation| relation.is_kept()).map(|relation| relation.id());
         relations.chain(self.circuit.collections().into_iter().map(|(id, _, _)| id)).collect()
     }
 }

@@ -10,10 +10,11 @@ use std::str::FromStr;
 
 use circuit::{Circuit, Program};
 use sql::statement::Privileges;
-use sql::{ColumnDef, TableDef, TableKind};
+use sql::{ColumnDef, Course, Identity, TableDef, TableKind};
 use zset::{CollectionId, ColumnType, Schema, Secret, Type};
 
 use crate::catalog::Catalog;
+use crate::counter::{Owner, Sequence};
 use crate::error::{Error, Result};
 use crate::relation::{Relation, View};
 use crate::role::{FIRST, Object, Role, Roles};
@@ -54,7 +55,7 @@ pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
     for line in lines {
         let mut line = line?;
         let word = line.word()?;
-        if matches!(word.as_str(), "table" | "view" | "plain-view" | "role" | "circuit")
+        if matches!(word.as_str(), "table" | "view" | "plain-view" | "sequence" | "role" | "circuit")
             && let Some(draft) = open.take()
         {
             catalog.insert(draft.finish(secret)?);
@@ -64,6 +65,7 @@ pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
             "table" => open = Some(Draft::new(TableKind::Table, &mut line)?),
             "view" => open = Some(Draft::new(TableKind::View, &mut line)?),
             "plain-view" => open = Some(Draft::new(TableKind::PlainView, &mut line)?),
+            "sequence" => open = Some(Draft::new(TableKind::Sequence, &mut line)?),
             "role" => read_role(&mut roles, &mut line)?,
             "right" => read_right(&mut roles, &mut line)?,
             "circuit" => catalog.circuit = parse_part::<Circuit>("circuit", &line.string()?)?,
@@ -85,10 +87,13 @@ pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
 
 fn print_relation(text: &mut String, relation: &Relation) {
     let def = &relation.def;
+    if let Some(sequence) = &relation.sequence {
+        return print_sequence(text, relation, sequence);
+    }
     let kind = match def.kind {
         TableKind::View => "view",
         TableKind::PlainView => "plain-view",
-        TableKind::Table | TableKind::System => "table",
+        TableKind::Table | TableKind::System | TableKind::Sequence => "table",
     };
     let _ = writeln!(text, "{kind} {} {}", def.id.0, quote(&def.name));
     for column in &def.columns {
@@ -99,6 +104,10 @@ fn print_relation(text: &mut String, relation: &Relation) {
         }
         if let Some(default) = &column.default {
             let _ = write!(text, " default {}", quote(default));
+        }
+        if let Some(Identity { always, sequence }) = &column.identity {
+            let how = if *always { "always" } else { "by-default" };
+            let _ = write!(text, " identity {how} {}", quote(sequence));
         }
         text.push('\n');
     }
@@ -113,6 +122,17 @@ fn print_relation(text: &mut String, relation: &Relation) {
         }
         print_numbers(text, "sources", view.sources.iter().map(|id| id.0));
     }
+}
+
+fn print_sequence(text: &mut String, relation: &Relation, sequence: &Sequence) {
+    let Course { ty, start, increment, min, max } = sequence.course;
+    let _ = writeln!(text, "sequence {} {}", relation.id().0, quote(relation.name()));
+    let _ = writeln!(text, "counts {} {start} {increment} {min} {max}", quote(&ty.to_string()));
+    if let Some(Owner { table, column, identity }) = sequence.owner {
+        let how = if identity { "identity" } else { "default" };
+        let _ = writeln!(text, "of {} {column} {how}", table.0);
+    }
+    let _ = writeln!(text, "created {} {}", relation.created, quote(&relation.owner));
 }
 
 fn print_roles(text: &mut String, roles: &Roles) {
@@ -219,9 +239,29 @@ fn verify(catalog: &Catalog) -> Result<()> {
             return Err(broken(format!("view {name} and its circuit differ in schema")));
         }
     }
+    verify_sequences(catalog)?;
     let plain = catalog.stored().filter(|relation| relation.is_plain_view()).map(|relation| relation.id());
     if catalog.collections().into_iter().chain(plain).any(|id| id.0 >= catalog.next) {
         return Err(broken("a collection's number is not below the next"));
+    }
+    Ok(())
+}
+
+/// Columns have the sequences that they name, and sequences the columns.
+fn verify_sequences(catalog: &Catalog) -> Result<()> {
+    for relation in catalog.stored() {
+        let name = relation.name();
+        let sequence = |name: &String| catalog.get(name).is_some_and(|found| found.sequence.is_some());
+        let mut named = relation.def.columns.iter().filter_map(|column| column.identity.as_ref());
+        if named.any(|identity| !sequence(&identity.sequence)) {
+            return Err(broken(format!("{name} has an identity column without a sequence")));
+        }
+        let owner = relation.sequence.as_ref().and_then(|sequence| sequence.owner);
+        let Some(Owner { table, column, .. }) = owner else { continue };
+        let columns = catalog.by_id(table).map_or(0, |table| table.def.columns.len());
+        if column as usize >= columns {
+            return Err(broken(format!("sequence {name} belongs to a column that does not exist")));
+        }
     }
     Ok(())
 }
@@ -232,6 +272,8 @@ struct Draft {
     created: u64,
     owner: String,
     view: Option<View>,
+    course: Option<Course>,
+    column: Option<Owner>,
 }
 
 impl Draft {
@@ -239,7 +281,8 @@ impl Draft {
         let id = CollectionId(line.number()?);
         let name = line.string()?;
         let schema = Schema { columns: Vec::new(), key: Vec::new() };
-        let view = (kind != TableKind::Table).then(|| View {
+        let is_view = matches!(kind, TableKind::View | TableKind::PlainView);
+        let view = is_view.then(|| View {
             query: String::new(),
             logical: String::new(),
             sources: Vec::new(),
@@ -247,7 +290,7 @@ impl Draft {
             parts: 0,
         });
         let def = TableDef { id, name, kind, columns: Vec::new(), primary_key: Vec::new(), schema };
-        Ok(Draft { def, created: 0, owner: String::new(), view })
+        Ok(Draft { def, created: 0, owner: String::new(), view, course: None, column: None })
     }
 
     fn read(&mut self, word: &str, line: &mut Line) -> Result<()> {
@@ -256,6 +299,11 @@ impl Draft {
                 let column = read_column(line)?;
                 self.def.schema.columns.push(column.ty);
                 self.def.columns.push(column);
+            }
+            ("counts", _) => self.course = Some(read_course(line)?),
+            ("of", _) => {
+                let (table, column) = (CollectionId(line.number()?), line.number()?);
+                self.column = Some(Owner { table, column, identity: line.word()? == "identity" });
             }
             ("primary", _) => self.def.primary_key = line.numbers()?,
             ("key", _) => self.def.schema.key = line.numbers()?,
@@ -270,6 +318,13 @@ impl Draft {
     }
 
     fn finish(self, secret: Secret) -> Result<Relation> {
+        if self.def.kind == TableKind::Sequence {
+            let missing = || broken(format!("sequence {} has no values", self.def.name));
+            let course = self.course.ok_or_else(missing)?;
+            let TableDef { id, name, .. } = self.def;
+            let sequence = Relation::of_sequence(id, name, (course, self.column), secret);
+            return Ok(sequence.made(self.created, self.owner));
+        }
         let columns = self.def.columns.len() as u32;
         let mut keys = self.def.primary_key.iter().chain(&self.def.schema.key);
         if keys.any(|&column| column >= columns) {
@@ -279,10 +334,23 @@ impl Draft {
     }
 }
 
+fn read_course(line: &mut Line) -> Result<Course> {
+    let ty = read_type(line)?;
+    let [start, increment, min, max] = [line.number()?, line.number()?, line.number()?, line.number()?];
+    if increment == 0 || min > max || start < min || start > max {
+        return Err(broken("a sequence counts nowhere"));
+    }
+    Ok(Course { ty, start, increment, min, max })
+}
+
+fn read_type(line: &mut Line) -> Result<Type> {
+    let text = line.string()?;
+    text.parse::<Type>().map_err(|_| broken(format!("unknown type {text}")))
+}
+
 fn read_column(line: &mut Line) -> Result<ColumnDef> {
     let name = line.string()?;
-    let text = line.string()?;
-    let ty = text.parse::<Type>().map_err(|_| broken(format!("unknown type {text}")))?;
+    let ty = read_type(line)?;
     let nullable = match line.word()?.as_str() {
         "null" => true,
         "not-null" => false,
@@ -293,6 +361,14 @@ fn read_column(line: &mut Line) -> Result<ColumnDef> {
         match line.word()?.as_str() {
             "max" => column.max_len = Some(line.number()?),
             "default" => column.default = Some(line.string()?),
+            "identity" => {
+                let always = match line.word()?.as_str() {
+                    "always" => true,
+                    "by-default" => false,
+                    other => return Err(broken(format!("{other} is no way to be generated"))),
+                };
+                column.identity = Some(Identity { always, sequence: line.string()? });
+            }
             other => return Err(broken(format!("unknown property {other} of a column"))),
         }
     }
@@ -420,8 +496,14 @@ mod tests {
         let mut catalog = Catalog::empty(secret).unwrap();
         assert_eq!(catalog.allocate(), CollectionId(1));
         catalog.insert(Relation::new(table(), None, secret));
+        let owner = Owner { table: CollectionId(1), column: 1, identity: true };
+        let course = Course { start: 7, increment: -2, min: -9, max: 8, ty: Type::Int16 };
+        let id = catalog.allocate();
+        catalog.insert(Relation::of_sequence(id, "t_id_seq".into(), (course, Some(owner)), secret));
         let text = print(&catalog);
         let again = parse(&text, secret).unwrap();
+        let sequence = again.get("t_id_seq").unwrap().sequence.as_ref().unwrap();
+        assert_eq!((sequence.course, sequence.owner), (course, Some(owner)));
         assert_eq!(again.get("t").unwrap().def, catalog.get("t").unwrap().def);
         assert_eq!(print(&again), text);
     }

@@ -68,5 +68,13 @@ fn draft(name: String, rows: &QueryResult) -> Result<TableDraft> {
     let columns = renamed(columns, &[])?;
     debug_assert_eq!(types::arrow_schema(&columns).fields().len(), rows.schema.fields().len());
     let schema = Schema::new(columns.iter().map(|column| column.ty).collect(), Vec::new());
-    Ok(TableDraft { name, position: None, if_not_exists: false, columns, primary_key: Vec::new(), schema })
+    Ok(TableDraft {
+        name,
+        position: None,
+        if_not_exists: false,
+        columns,
+        primary_key: Vec::new(),
+        schema,
+        sequences: Vec::new(),
+    })
 }

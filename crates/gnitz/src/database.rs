@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use sql::{Planner, SqlError, SqlState};
 use storage::{Fs, MemFs, Options, RealFs, Recovered, Store, Sync};
 
+use crate::bounds;
 use crate::catalog_text;
 use crate::engine::{Engine, Parts};
 use crate::error::{Error, Result};
@@ -139,7 +140,8 @@ impl Database {
     /// Checkpoints and closes the database, for all handles. What was acknowledged is kept without it too; the next
     /// start is quicker with it.
     pub fn close(&self) -> Result<()> {
-        let done = self.handle.engine.checkpoint();
+        let exact = self.handle.engine.write_sequences_exactly();
+        let done = exact.and_then(|()| self.handle.engine.checkpoint());
         self.handle.close();
         done
     }
@@ -261,6 +263,12 @@ fn recover(recovered: Recovered, planner: &Planner) -> Result<Version> {
         let mut deltas = version.step(&changes, &AtomicBool::new(false))?;
         deltas.extend(changes);
         version.state = version.state.with(&deltas, epoch)?;
+    }
+    for relation in version.compiled.catalog.stored() {
+        let Some(sequence) = &relation.sequence else { continue };
+        if let Some(mark) = bounds::stored(relation, version.runs(relation.id())?)? {
+            sequence.counter.restore(mark);
+        }
     }
     Ok(version)
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use sql::ddl::TableDraft;
-use sql::statement::{Alter, AlterAction, CreateView, Drop, Privileges, RoleChange, Statement};
+use sql::statement::{
+    Alter, AlterAction, CreateView, Drop, Privileges, Restart, RoleChange, SequenceDraft, Statement,
+};
 use sql::{ColumnDef, Planner, SqlError, SqlState, TableDef, TableKind};
 use storage::State;
 
@@ -16,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::notice::Notice;
 use crate::relation::{Relation, fingerprint};
 use crate::version::{Compiled, Version};
-use crate::{alter, plain_view, rights, view};
+use crate::{alter, plain_view, rights, serial, view};
 
 /// A change of the catalog, as data: a transaction keeps those it made, and makes them again on the newest version
 /// when it commits.
@@ -33,6 +35,10 @@ pub(crate) struct Definition {
 pub(crate) enum Change {
     /// `CREATE TABLE`
     Table(TableDraft),
+    /// `CREATE SEQUENCE`
+    Sequence(SequenceDraft),
+    /// `RESTART` of sequences
+    Restart(Vec<Restart>),
     /// `CREATE MATERIALIZED VIEW`
     View(Box<CreateView>),
     /// `CREATE VIEW`
@@ -50,6 +56,8 @@ impl Definition {
     pub(crate) fn names(&self) -> Vec<String> {
         match &self.what {
             Change::Table(draft) => vec![draft.name.clone()],
+            Change::Sequence(draft) => vec![draft.name.clone()],
+            Change::Restart(all) => all.iter().map(|restart| restart.name.clone()).collect(),
             Change::View(create) | Change::PlainView(create) => {
                 let read = Statement::Query(Box::new(create.query.clone())).relations();
                 read.into_iter().chain([create.name.clone()]).collect()
@@ -83,6 +91,11 @@ impl Definition {
                 catalog.permit_in_schema(by, Privileges::CREATE)?;
                 create_table(planner, base, draft, (epoch, by), notices)
             }
+            Change::Sequence(draft) => {
+                catalog.permit_in_schema(by, Privileges::CREATE)?;
+                serial::create(planner, base, draft, (epoch, by), notices)
+            }
+            Change::Restart(all) => serial::restart(planner, base, all, (epoch, by), notices),
             Change::View(create) => {
                 catalog.permit_in_schema(by, Privileges::CREATE)?;
                 view::create(planner, base, create, (epoch, by, cancel), notices)
@@ -117,7 +130,9 @@ fn create_table(
     let id = catalog.allocate();
     let mut state = base.state.clone();
     state.insert(id, fingerprint(&draft.schema))?;
-    let TableDraft { name, columns, primary_key, schema, .. } = draft.clone();
+    let TableDraft { name, mut columns, primary_key, schema, sequences, .. } = draft.clone();
+    serial::check_defaults(&catalog, &columns)?;
+    serial::make(&mut catalog, &mut state, (id, &name, &mut columns), &sequences, (epoch, by))?;
     let def = TableDef { id, name, kind: TableKind::Table, columns, primary_key, schema };
     catalog.insert(Relation::new(def, None, catalog.secret).made(epoch, by));
     Ok(Some((Compiled::new(catalog, planner.functions())?, state)))
@@ -187,6 +202,10 @@ fn targets(catalog: &Catalog, drop: &Drop, notices: &mut Vec<Notice>) -> Result<
         if !drop.cascade && !left.is_empty() {
             return Err(Error::Dependents { name: relation.name().to_string(), dependents: left });
         }
+        serial::check_drop(catalog, relation, &is_named)?;
+        let own = catalog.sequences_of(relation.id());
+        let fresh = |own: &Arc<Relation>| targets.iter().all(|target| target.id() != own.id());
+        targets.extend(own.into_iter().filter(fresh).collect::<Vec<_>>());
         for target in dependents.into_iter().chain([Arc::clone(relation)]) {
             if !targets.iter().any(|t| t.id() == target.id()) {
                 if !is_named(&target) {
@@ -204,6 +223,7 @@ pub(crate) fn expected(kind: TableKind) -> &'static str {
     match kind {
         TableKind::View => "a materialized view",
         TableKind::PlainView => "a view",
+        TableKind::Sequence => "a sequence",
         TableKind::Table | TableKind::System => "a table",
     }
 }

@@ -30,12 +30,13 @@ fn tables(version: &Version) -> Vec<Vec<Datum>> {
             TableKind::View => "view",
             TableKind::PlainView => "plain view",
             TableKind::System => "system",
+            TableKind::Sequence => "sequence",
         };
         let key: Vec<&str> = def.primary_key.iter().map(|&c| def.columns[c as usize].name.as_str()).collect();
         let (rows, bytes) = version.size_of(def.id);
         let definition = match def.kind {
             TableKind::System => Datum::Null,
-            _ => string(browse::definition(relation)),
+            _ => string(browse::definition(&version.compiled.catalog, relation)),
         };
         vec![
             string(&def.name),

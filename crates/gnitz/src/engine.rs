@@ -15,11 +15,13 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use arc_swap::ArcSwap;
 use sql::sqlparser::ast::Query;
-use sql::{Planner, SqlError, TableKind};
+use sql::{Planner, SqlError};
 use storage::{Lsn, State, Store};
 use zset::{Batch, CollectionId, Deltas};
 
 use crate::apply;
+use crate::bounds::Rows;
+use crate::counter::Unwritten;
 use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::plain_view;
@@ -42,6 +44,8 @@ pub(crate) struct Engine {
     pub(crate) maintenance: Mutex<()>,
     /// Whether a thread waits for the alarm; without one, whoever commits does the work.
     pub(crate) background: bool,
+    /// The sequences whose stored rows the next commit writes.
+    pub(crate) unwritten: Unwritten,
     head: Mutex<Head>,
     /// How many hold or wait for the writer's lock who may hold it for long.
     long_writers: AtomicUsize,
@@ -101,6 +105,7 @@ impl Engine {
             alarm: Alarm::default(),
             maintenance: Mutex::new(()),
             background: parts.background,
+            unwritten: Unwritten::default(),
             head: Mutex::new(Head { version: Arc::clone(&version), lsn: None }),
             long_writers: AtomicUsize::new(0),
             published: ArcSwap::new(version),
@@ -194,7 +199,7 @@ impl Engine {
         let version = self.published()?;
         let relation = version.compiled.catalog.get(name);
         let relation = relation.ok_or_else(|| Error::UndefinedTable { name: name.to_string() })?;
-        if relation.def.kind == TableKind::System {
+        if !relation.has_rows() {
             return Err(Error::WrongKind {
                 name: name.to_string(),
                 expected: "a table or a materialized view",
@@ -239,6 +244,7 @@ impl Engine {
         while publisher.pending.front().is_some_and(|pending| pending.version.number <= number) {
             let Some(Pending { version, deltas }) = publisher.pending.pop_front() else { break };
             debug_assert!(self.published.load().number < version.number, "versions are published in order");
+            // Told first: whatever belongs to an epoch that can be seen has been told.
             publisher.tell(&version, &deltas);
             old.push((self.published.swap(version), deltas));
         }
@@ -315,15 +321,17 @@ impl Writer<'_> {
         changes: Deltas,
         cancel: &AtomicBool,
     ) -> Result<Option<Ticket>> {
-        let changes: Deltas = changes.into_iter().filter(|(_, delta)| !delta.is_empty()).collect();
-        if changes.is_empty() {
+        let mut changes: Deltas = changes.into_iter().filter(|(_, delta)| !delta.is_empty()).collect();
+        let head = Arc::clone(self.head());
+        let sequences = self.engine.unwritten.rows(&head)?;
+        if changes.is_empty() && sequences.deltas().is_empty() {
             return Ok(None);
         }
-        let head = Arc::clone(self.head());
         // A checkpoint makes a new version of the same rows.
         if base.state.epoch != head.state.epoch || !Arc::ptr_eq(&base.compiled, &head.compiled) {
             changes.iter().try_for_each(|(&id, delta)| check(base, &head, id, delta))?;
         }
+        changes.extend(sequences.deltas().clone());
         let mut deltas = head.step(&changes, cancel)?;
         debug_assert!(
             changes.keys().all(|id| !deltas.contains_key(id)),
@@ -333,7 +341,19 @@ impl Writer<'_> {
         let epoch = head.state.epoch + 1;
         let state = head.state.with(&deltas, epoch)?;
         self.head.lsn = Some(self.engine.store.append(epoch, &changes)?);
+        sequences.written(self.head.lsn);
         Ok(Some(self.advance(state, Arc::clone(&head.compiled), deltas)))
+    }
+
+    /// Commits rows of sequences alone.
+    pub(crate) fn commit_sequences(&mut self, rows: Rows<'_>) -> Result<Ticket> {
+        let head = Arc::clone(self.head());
+        let epoch = head.state.epoch + 1;
+        let deltas = rows.deltas().clone();
+        let state = head.state.with(&deltas, epoch)?;
+        self.head.lsn = Some(self.engine.store.append(epoch, &deltas)?);
+        rows.written(self.head.lsn);
+        Ok(self.advance(state, Arc::clone(&head.compiled), deltas))
     }
 
     /// Makes the next version: of a commit, a checkpoint or a change of the catalog.

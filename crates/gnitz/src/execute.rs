@@ -10,6 +10,7 @@ use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use pgcatalog::Concern;
 use sql::depth::Depth;
+use sql::sequence::Calls;
 use sql::sqlparser::ast::Query;
 use sql::statement::{
     CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Explain, Followed, Need, Parsed, Privileges,
@@ -34,10 +35,11 @@ use crate::snapshot::Snapshot;
 use crate::subscribe::Start;
 use crate::sync::lock;
 use crate::transaction::Work;
-use crate::{check, copy, create_as, facts, scram, truncate, upkeep};
+use crate::{check, copy, create_as, facts, rights, scram, sequence, truncate, upkeep};
 
 /// What `SHOW TABLES` means.
-const SHOW_TABLES: &str = "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name";
+const SHOW_TABLES: &str =
+    "SELECT name, kind FROM gnitz_tables WHERE kind NOT IN ('system', 'sequence') ORDER BY name";
 
 /// The column of an explanation.
 const PLAN: &str = "plan";
@@ -52,7 +54,9 @@ pub(crate) struct Prepared {
     needs: Vec<Need>,
     /// Its parameters that are arrays. Then `statement` is the open form, which is planned and never run.
     arrays: Option<ArrayParameters>,
-    /// Why its arrays cannot be read.
+    /// The calls of sequences in its select list, which `statement` is without.
+    calls: Option<Calls>,
+    /// Why its arrays cannot be read, or its calls not be made.
     wrong: Option<SqlError>,
     /// The types that the caller said its parameters are of.
     given: Mutex<Vec<Option<Type>>>,
@@ -64,12 +68,17 @@ impl Prepared {
     pub(crate) fn new(parsed: Parsed) -> Prepared {
         let Parsed { mut statement, depth, .. } = parsed;
         let (relations, needs) = depth.run(|| (statement.relations(), statement.needs()));
+        let taken = match &mut statement {
+            Statement::Query(query) => depth.run(|| Calls::take(query)),
+            _ => Ok(None),
+        };
+        let (calls, unmade) = taken.map_or_else(|error| (None, Some(error)), |calls| (calls, None));
         let (arrays, wrong) = match depth.run(|| arrays(&mut statement)) {
-            Ok(arrays) => (arrays, None),
+            Ok(arrays) => (arrays, unmade),
             Err(error) => (None, Some(error)),
         };
         let (given, plan) = (Mutex::default(), Mutex::new(None));
-        Prepared { statement, depth, relations, needs, arrays, wrong, given, plan }
+        Prepared { statement, depth, relations, needs, arrays, calls, wrong, given, plan }
     }
 
     /// The parameters that take arrays, given as text: `{…}`. What is described as their type is that of the elements.
@@ -81,8 +90,10 @@ impl Prepared {
     pub(crate) fn kind(&self) -> StatementKind {
         match &self.statement {
             Statement::Query(_) => StatementKind::Query,
-            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => StatementKind::Change,
+            Statement::Insert(..) | Statement::Update(_) | Statement::Delete(_) => StatementKind::Change,
             Statement::CreateTable(_)
+            | Statement::CreateSequence(_)
+            | Statement::Restart(_)
             | Statement::CreateView(_)
             | Statement::Drop(_)
             | Statement::Alter(_)
@@ -104,7 +115,7 @@ impl Prepared {
         let plan = || lock(&self.plan).clone();
         match &self.statement {
             Statement::Begin { .. } | Statement::Rollback | Statement::Set { .. } => true,
-            Statement::Query(_) if self.arrays.is_some() => false,
+            Statement::Query(_) if self.arrays.is_some() || self.calls.is_some() => false,
             Statement::Query(_) => plan().is_some_and(|plan| match &plan.kind {
                 PlanKind::Point(point) => {
                     point.is_one_row()
@@ -112,7 +123,7 @@ impl Prepared {
                 }
                 PlanKind::Query(_) | PlanKind::Change(_) | PlanKind::Catalog(_) => false,
             }),
-            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+            Statement::Insert(..) | Statement::Update(_) | Statement::Delete(_) => {
                 let idle = core.status() == Status::Idle;
                 self.changed().is_some_and(|table| !idle || table.pace.is_quick())
             }
@@ -134,12 +145,13 @@ impl Prepared {
 
     /// Plans it if that has not been done and takes some microseconds.
     pub(crate) fn plan_briefly(&self, core: &Core) {
-        if self.arrays.is_some() || self.wrong.is_some() || lock(&self.plan).is_some() {
+        if self.arrays.is_some() || self.calls.is_some() || self.wrong.is_some() || lock(&self.plan).is_some()
+        {
             return;
         }
         let simple = match &self.statement {
             Statement::Query(query) => pgcatalog::concern(query) == Concern::None,
-            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+            Statement::Insert(..) | Statement::Update(_) | Statement::Delete(_) => {
                 PreparedDml::is_soon_made(&self.statement)
             }
             _ => false,
@@ -168,7 +180,7 @@ impl Prepared {
     /// Whether it is brief and need not wait for anybody who is not.
     pub(crate) fn is_short(&self, core: &Core) -> bool {
         let writes = match &self.statement {
-            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+            Statement::Insert(..) | Statement::Update(_) | Statement::Delete(_) => {
                 core.status() == Status::Idle
             }
             Statement::Commit => true,
@@ -183,7 +195,7 @@ impl Prepared {
             Statement::Query(_) | Statement::Explain(_) | Statement::Check { .. } | Statement::ShowTables => {
                 true
             }
-            Statement::Insert(insert) => insert.returning.is_some(),
+            Statement::Insert(insert, _) => insert.returning.is_some(),
             Statement::Update(update) => update.returning.is_some(),
             Statement::Delete(delete) => delete.returning.is_some(),
             _ => false,
@@ -219,13 +231,14 @@ impl Prepared {
         let given = lock(&self.given).clone();
         let types = self.describe_here(core, &given)?.parameters;
         let statement = core.read(|_| Ok(arrays.fill(&borrowed(params), &types)?))?;
-        let filled = Prepared::new(Parsed {
+        let mut filled = Prepared::new(Parsed {
             statement,
             range: 0..0,
             start: Position { line: 1, column: 1 },
             depth: self.depth,
         });
         *lock(&filled.given) = rest(arrays, &given);
+        filled.calls = self.calls.clone();
         Ok(filled)
     }
 
@@ -236,10 +249,14 @@ impl Prepared {
             return core.read(|_| Err(Error::Sql(error.clone())));
         }
         match &self.statement {
-            Statement::Query(query) => {
-                core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows)
-            }
-            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+            Statement::Query(query) => match &self.calls {
+                None => core.read(|work| self.query(core, work, query, params)).map(Outcome::Rows),
+                Some(calls) => {
+                    let query = |work: &mut Work| self.query(core, work, query, params);
+                    sequence::run(core, calls, query).map(Outcome::Rows)
+                }
+            },
+            Statement::Insert(..) | Statement::Update(_) | Statement::Delete(_) => {
                 let table = self.changed();
                 core.write(table.as_ref().map(|table| &*table.pace), |work| self.change(core, work, params))
             }
@@ -274,7 +291,9 @@ impl Prepared {
                 message: "SUBSCRIBE never ends, so it cannot be run like this: use Statement::subscribe"
                     .to_string(),
             }),
-            Statement::Truncate(tables) => truncate::run(core, tables, &self.needs).map(done),
+            Statement::Truncate { tables, restart } => {
+                truncate::run(core, tables, *restart, &self.needs).map(done)
+            }
             Statement::Set { .. } => core.read(|_| Ok(())).map(done),
             Statement::Lock(tables) => self.lock(core, tables).map(done),
             _ => self.define(core, params),
@@ -334,6 +353,8 @@ impl Prepared {
                 let draft = core.read(|_| Ok(ddl::create_table(&core.engine().planner, create)?))?;
                 core.define(Change::Table(draft)).map(noted)
             }
+            Statement::CreateSequence(draft) => core.define(Change::Sequence(draft.clone())).map(noted),
+            Statement::Restart(restart) => core.define(Change::Restart(vec![restart.clone()])).map(noted),
             Statement::CreateView(create) if !create.materialized => {
                 core.define(Change::PlainView(create.clone())).map(noted)
             }
@@ -404,8 +425,9 @@ impl Prepared {
         let PlanKind::Change(dml) = &plan.kind else {
             return Err(Error::Sql(sql::SqlError::internal("a change has the plan of a query")));
         };
-        let (params, now) = (borrowed(params), work.now());
-        Ok(dml.execute(&Env { planner, snapshot: &as_dyn, params: &params, now, cancel: core.cancel() })?)
+        let (params, now, sequences) = (borrowed(params), work.now(), &sequence::Source::new(core, work));
+        let cancel = core.cancel();
+        Ok(dml.execute(&Env { planner, snapshot: &as_dyn, params: &params, now, sequences, cancel })?)
     }
 
     /// What the statement reads: views follow the transaction's own changes if it names one.
@@ -485,9 +507,13 @@ impl Prepared {
         match &self.statement {
             Statement::Query(query) => core.read(|work| {
                 let snapshot = self.snapshot(core, work)?;
-                self.query_plan(core, &snapshot, query)?.description(given)
+                let described = self.query_plan(core, &snapshot, query)?.description(given)?;
+                Ok(match &self.calls {
+                    Some(calls) => sequence::describe(calls, described),
+                    None => described,
+                })
             }),
-            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => core.read(|work| {
+            Statement::Insert(..) | Statement::Update(_) | Statement::Delete(_) => core.read(|work| {
                 let snapshot = self.snapshot(core, work)?;
                 self.change_plan(core, &snapshot)?.description(given)
             }),
@@ -582,8 +608,8 @@ impl Prepared {
         match &copy.source {
             CopySource::Table { name, columns } => {
                 let relation = work.relation(name)?;
-                if relation.is_plain_view() {
-                    return Err(no_rows_of_its_own(name));
+                if relation.is_plain_view() || relation.sequence.is_some() {
+                    return Err(no_rows_of_its_own(&relation));
                 }
                 copy::places(&relation, columns)?;
                 let names = copy::column_names(&relation, columns).into_iter();
@@ -637,13 +663,14 @@ pub(crate) fn gather(core: &Core, table: &str, columns: &[String], one_moment: b
         work.base().compiled.catalog.permit(core.role(), &[need])?;
         let snapshot = Snapshot::new(Arc::clone(work.base()));
         let now = one_moment.then(|| work.now());
-        Gather::new(&core.engine().planner, snapshot, relation, columns, now)
+        let sequences = sequence::Source::new(core, work);
+        Gather::new(&core.engine().planner, snapshot, relation, (columns, sequences), now)
     })
 }
 
-/// `COPY` of a plain view.
-fn no_rows_of_its_own(name: &str) -> Error {
-    let message = format!("cannot copy from view \"{name}\"");
+/// `COPY` of a plain view or a sequence.
+fn no_rows_of_its_own(relation: &Relation) -> Error {
+    let message = format!("cannot copy from {} \"{}\"", rights::kind(relation), relation.name());
     let error = sql::SqlError::new(sql::SqlState::WrongObjectType, message);
     error.with_hint("Try the COPY (SELECT ...) TO variant.").into()
 }

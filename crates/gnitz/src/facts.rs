@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, Schema};
 use pgcatalog::{Activity, Answer, Asked, Facts, PreparedStatement, Relation, RelationKind, Session};
 use sql::sqlparser::ast::Query;
 use sql::statement::{Privileges, Statement, parse_one};
-use sql::{Planner, TableKind, names, types};
+use sql::{Course, Planner, Sequences, SqlError, TableKind, names, types};
 use zset::{CollectionId, Type, Vector};
 
 use crate::clock;
@@ -18,6 +18,7 @@ use crate::outcome::{PG_TYPE, QueryResult};
 use crate::peers::{Peers, SettingChange};
 use crate::relation;
 use crate::role::{FIRST, Object, Role};
+use crate::sequence::Source;
 use crate::snapshot::Snapshot;
 use crate::sync::lock;
 
@@ -39,6 +40,7 @@ pub(crate) struct SnapshotFacts {
     cancel: Arc<AtomicBool>,
     peers: Option<Arc<dyn Peers>>,
     now: i64,
+    sequences: Source,
     /// Settings that the statement has changed.
     changes: Mutex<Vec<SettingChange>>,
     /// What the client is to be warned of.
@@ -47,6 +49,7 @@ pub(crate) struct SnapshotFacts {
 
 impl SnapshotFacts {
     pub(crate) fn new(snapshot: &Arc<Snapshot>, core: &Core) -> SnapshotFacts {
+        let sequences = Source::at(core, snapshot.version());
         LazyLock::force(&STARTED);
         SnapshotFacts {
             snapshot: Arc::clone(snapshot),
@@ -55,6 +58,7 @@ impl SnapshotFacts {
             cancel: Arc::clone(core.cancel()),
             peers: core.peers(),
             now: clock::now_micros(),
+            sequences,
             changes: Mutex::default(),
             warnings: Mutex::default(),
         }
@@ -82,7 +86,22 @@ impl SnapshotFacts {
             max_len: column.max_len,
             nullable: column.ty.nullable,
             default: column.default.clone(),
+            identity: column.identity.as_ref().map(|identity| identity.always),
         };
+        let sequence = relation.sequence.as_ref().map(|sequence| {
+            let Course { ty, start, increment, min, max } = sequence.course;
+            let mark = sequence.counter.mark();
+            pgcatalog::Sequence {
+                ty,
+                start,
+                increment,
+                min,
+                max,
+                last: mark.called.then_some(mark.last),
+                owner: sequence.owner.map(|owner| (owner.table.0, owner.column)),
+                identity: sequence.owner.is_some_and(|owner| owner.identity),
+            }
+        });
         Relation {
             id: def.id.0,
             name: def.name.clone(),
@@ -91,12 +110,14 @@ impl SnapshotFacts {
                 TableKind::View => RelationKind::View,
                 TableKind::PlainView => RelationKind::PlainView,
                 TableKind::System => RelationKind::System,
+                TableKind::Sequence => RelationKind::Sequence,
             },
             columns: def.columns.iter().map(column).collect(),
             primary_key: def.primary_key.clone(),
             query: relation.view.as_ref().map(|view| view.query.clone()),
             reads: relation.view.iter().flat_map(|view| &view.sources).map(|source| source.0).collect(),
             owner: Some(relation.owner.clone()).filter(|owner| owner != FIRST),
+            sequence,
             rows,
             bytes,
         }
@@ -199,6 +220,14 @@ impl Facts for SnapshotFacts {
 
     fn prepared(&self) -> Vec<PreparedStatement> {
         self.peers.as_ref().map(|peers| peers.prepared()).unwrap_or_default()
+    }
+
+    fn current_value(&self, sequence: &str) -> std::result::Result<i64, SqlError> {
+        self.sequences.current(&sql::sequence::name_in(sequence)?)
+    }
+
+    fn last_value(&self) -> std::result::Result<i64, SqlError> {
+        self.sequences.last()
     }
 
     fn warn(&self, message: String) {

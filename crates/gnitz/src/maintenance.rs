@@ -35,7 +35,19 @@ impl Engine {
         }
     }
 
+    /// Has values of sequences covered that no commit has covered yet, when the thread comes to it.
+    pub(crate) fn cover_soon(&self) {
+        match (self.unwritten.any(), self.background) {
+            (false, _) => {}
+            (true, true) => self.alarm.ring(Call::Work),
+            (true, false) => self.work(),
+        }
+    }
+
     fn work(&self) {
+        if self.unwritten.any() {
+            let _ = self.write_sequences();
+        }
         if self.fold_due() {
             let _ = self.fold();
         }

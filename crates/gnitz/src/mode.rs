@@ -18,6 +18,7 @@ use crate::notice::Notice;
 use crate::pace::Pace;
 use crate::peers::{Peers, SettingChange};
 use crate::redefine::Step;
+use crate::remembered::Memory;
 use crate::sync::lock;
 use crate::transaction::{Done, Work};
 
@@ -45,6 +46,8 @@ struct Shared {
     peers: Mutex<Option<Arc<dyn Peers>>>,
     /// The settings that queries have changed, for the server to take.
     changes: Mutex<Vec<SettingChange>>,
+    /// The values that the session took from sequences.
+    sequences: Mutex<Memory>,
 }
 
 /// Where a session stands between two statements.
@@ -84,6 +87,7 @@ impl Core {
             read_only: AtomicBool::new(false),
             peers: Mutex::default(),
             changes: Mutex::default(),
+            sequences: Mutex::default(),
         };
         Core { shared: Arc::new(shared), role, unsettled: None }
     }
@@ -140,6 +144,17 @@ impl Core {
     /// What queries have set since the last time.
     pub(crate) fn take_changes(&self) -> Vec<SettingChange> {
         std::mem::take(&mut lock(&self.shared.changes))
+    }
+
+    /// Looks at what the session remembers of sequences, or notes more.
+    pub(crate) fn remember<T>(&self, note: impl FnOnce(&mut Memory) -> T) -> T {
+        note(&mut lock(&self.shared.sequences))
+    }
+
+    /// Waits until no crash can give those values of sequences again that queries have told the client of.
+    pub(crate) fn cover(&self) -> Result<()> {
+        let told = self.remember(Memory::take_told);
+        if told.is_empty() { Ok(()) } else { self.engine().cover(&told) }
     }
 
     /// The engine below.
@@ -242,6 +257,10 @@ impl Core {
 
     /// Whether a commit of the open transaction takes some microseconds, once it is the writer.
     pub(crate) fn commits_briefly(&self) -> bool {
+        // What the client knows of sequences would be waited for.
+        if self.remember(|memory| memory.has_told()) {
+            return false;
+        }
         match &*lock(&self.shared.mode) {
             Mode::Open(work) => {
                 work.few_changes().is_some_and(|tables| tables.iter().all(|table| table.pace.is_quick()))
@@ -362,7 +381,7 @@ impl Core {
         let origin = Arc::clone(work.origin());
         let few = work.few_changes();
         let changes = match work.into_changes()? {
-            Done::Rows(rows) if rows.is_empty() => return Ok(true),
+            Done::Rows(rows) if rows.is_empty() => return self.cover().map(|()| true),
             Done::Rows(rows) => rows,
             Done::Steps(steps) => {
                 // What there was to say was said when each was made.
@@ -386,7 +405,11 @@ impl Core {
         lock(&self.shared.savepoints).clear();
         match std::mem::replace(&mut *lock(&self.shared.mode), Mode::Auto) {
             Mode::Auto => Err(Error::NoTransaction),
-            Mode::Open(_) | Mode::Failed => Ok(()),
+            Mode::Open(_) | Mode::Failed => {
+                // Values that it took are not given again.
+                self.engine().cover_soon();
+                Ok(())
+            }
         }
     }
 }

@@ -81,6 +81,10 @@ fn view(catalog: &Catalog, query: &Query) -> Result<View> {
     let mut sources = BTreeSet::new();
     let (mut behind, mut parts) = (0, 1_usize);
     for relation in relations(query).iter().filter_map(|name| catalog.get(name)) {
+        if relation.sequence.is_some() {
+            let refusal = SqlError::unsupported(format!("the sequence \"{}\" in a view", relation.name()));
+            return Err(refusal.with_hint("select from it directly").into());
+        }
         sources.insert(relation.id());
         if let Some(plain) = relation.view.as_ref().filter(|_| relation.is_plain_view()) {
             behind = behind.max(plain.depth);

@@ -13,7 +13,9 @@ use std::sync::atomic::AtomicBool;
 use zset::{CollectionId, Deltas};
 
 use crate::apply;
+use crate::bounds;
 use crate::catalog::Catalog;
+use crate::counter::Mark;
 use crate::definition::Definition;
 use crate::engine::{Engine, Ticket, Writer};
 use crate::error::{Error, Result};
@@ -33,6 +35,8 @@ pub(crate) enum Step {
     Rows(Rows),
     /// A change of the catalog.
     Catalog(Definition),
+    /// Where the sequences stand that the transaction made, or had begin again.
+    Sequences(Vec<(String, Mark)>),
 }
 
 /// Changes of tables, one consolidated change each.
@@ -68,6 +72,7 @@ fn check_same(origin: &Catalog, head: &Catalog, steps: &[Step]) -> Result<()> {
         Step::Catalog(definition) => {
             definition.names().iter().all(|name| same(origin.get(name), head.get(name)))
         }
+        Step::Sequences(marks) => marks.iter().all(|(name, _)| same(origin.get(name), head.get(name))),
     };
     if steps.iter().all(is_same) { Ok(()) } else { Err(Error::CatalogChanged) }
 }
@@ -109,6 +114,7 @@ impl Engine {
         for step in steps {
             match step {
                 Step::Rows(rows) => again.rows(rows, cancel)?,
+                Step::Sequences(marks) => again.sequences(marks)?,
                 Step::Catalog(definition) => {
                     let changed =
                         definition.apply(&self.planner, &again.version, (epoch, cancel), &mut notices)?;
@@ -122,9 +128,11 @@ impl Engine {
         if Arc::ptr_eq(&version, &head) {
             return Ok((None, notices));
         }
-        let (mut state, compiled) = (version.state.clone(), Arc::clone(&version.compiled));
-        state.epoch = epoch;
+        let sequences = self.unwritten.rows(&version)?;
+        let state = version.state.with(sequences.deltas(), epoch)?;
+        let (mut state, compiled) = (state, Arc::clone(&version.compiled));
         self.store.checkpoint(&mut state, &compiled.text)?;
+        sequences.written(None);
         // The manifest has the rows. The log gets them too, for those who resume: it must have every epoch. If it
         // can't be written, the next commit will say so; this one is done.
         rows.retain(|&id, _| compiled.catalog.by_id(id).is_some());
@@ -168,6 +176,22 @@ impl Again<'_> {
         add(&mut self.rows, rows)?;
         self.version = Arc::new(Version { number: self.head.number, state, compiled });
         add(&mut self.deltas, deltas)
+    }
+
+    /// Nobody has seen these sequences, so nothing can be in the way. The log need not have their rows: nobody follows
+    /// them.
+    fn sequences(&mut self, marks: &[(String, Mark)]) -> Result<()> {
+        let compiled = Arc::clone(&self.version.compiled);
+        let mut rows = Deltas::new();
+        for (name, mark) in marks {
+            let Some(relation) = compiled.catalog.get(name) else { continue };
+            let Some(sequence) = &relation.sequence else { continue };
+            rows.insert(relation.id(), bounds::change(relation, self.version.runs(relation.id())?, *mark)?);
+            sequence.counter.restore(*mark);
+        }
+        let state = self.version.state.with(&rows, self.head.state.epoch + 1)?;
+        self.version = Arc::new(Version { number: self.head.number, state, compiled });
+        Ok(())
     }
 }
 

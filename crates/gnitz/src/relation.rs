@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use sql::{TableDef, TableKind, types};
+use sql::{Course, TableDef, TableKind, types};
 use zset::{Batch, CollectionId, Datum, Layout, Schema, Secret, Vector};
 
+use crate::counter::{self, Counter, Mark, Owner, Sequence};
 use crate::error::Result;
 use crate::pace::Pace;
 use crate::role::FIRST;
@@ -24,6 +25,8 @@ pub(crate) struct Relation {
     pub(crate) owner: String,
     /// What a view, materialized or plain, answers; `None` for others.
     pub(crate) view: Option<View>,
+    /// How a sequence counts, and where it stands.
+    pub(crate) sequence: Option<Sequence>,
     /// Whether changes of a few of its rows are quick, the views that follow included.
     pub(crate) pace: Arc<Pace>,
 }
@@ -48,7 +51,31 @@ impl Relation {
     pub(crate) fn new(def: TableDef, view: Option<View>, secret: Secret) -> Relation {
         let layout = Layout::new(&def.schema, secret);
         let pace = Arc::default();
-        Relation { def: Arc::new(def), layout, created: 0, owner: FIRST.to_string(), view, pace }
+        Relation {
+            def: Arc::new(def),
+            layout,
+            created: 0,
+            owner: FIRST.to_string(),
+            view,
+            sequence: None,
+            pace,
+        }
+    }
+
+    /// A sequence that has given no value yet.
+    pub(crate) fn of_sequence(
+        id: CollectionId,
+        name: String,
+        (course, owner): (Course, Option<Owner>),
+        secret: Secret,
+    ) -> Relation {
+        let columns = counter::columns();
+        let schema = Schema::new(columns.iter().map(|column| column.ty).collect(), Vec::new());
+        let kind = TableKind::Sequence;
+        let def = TableDef { id, name, kind, columns, primary_key: Vec::new(), schema };
+        let counter = Counter::at(Mark::start(&course));
+        let sequence = Some(Sequence { course, owner, counter });
+        Relation { sequence, ..Relation::new(def, None, secret) }
     }
 
     /// The same relation, made in this epoch by this role.
@@ -74,6 +101,11 @@ impl Relation {
     /// Whether its rows are kept: it is a table or a materialized view.
     pub(crate) fn has_rows(&self) -> bool {
         matches!(self.def.kind, TableKind::Table | TableKind::View)
+    }
+
+    /// Whether something of it is stored: its rows, or where a sequence stands.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.has_rows() || self.sequence.is_some()
     }
 
     /// Whether a primary key makes its rows unique.

@@ -98,7 +98,24 @@ impl Catalog {
                 objects.push(Object::Schema);
             }
             GrantTarget::AllRelations => {
-                for relation in self.stored() {
+                for relation in self.stored().filter(|relation| relation.sequence.is_none()) {
+                    self.permit_owner(by, relation)?;
+                    objects.push(Object::Relation(relation.id()));
+                }
+            }
+            GrantTarget::AllSequences => {
+                for relation in self.stored().filter(|relation| relation.sequence.is_some()) {
+                    self.permit_owner(by, relation)?;
+                    objects.push(Object::Relation(relation.id()));
+                }
+            }
+            GrantTarget::Sequences(names) => {
+                for name in names {
+                    let relation =
+                        self.get(name).ok_or_else(|| Error::UndefinedTable { name: name.clone() })?;
+                    if relation.sequence.is_none() {
+                        return Err(Error::WrongKind { name: name.clone(), expected: "a sequence" });
+                    }
                     self.permit_owner(by, relation)?;
                     objects.push(Object::Relation(relation.id()));
                 }
@@ -134,6 +151,7 @@ pub(crate) fn kind(relation: &Relation) -> &'static str {
         TableKind::View => "materialized view",
         TableKind::PlainView => "view",
         TableKind::System => "system table",
+        TableKind::Sequence => "sequence",
     }
 }
 

@@ -12,6 +12,7 @@ use zset::{Batch, BatchBuilder, Datum, Strings, ZsetError};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::relation::Relation;
+use crate::sequence::Source;
 use crate::snapshot::Snapshot;
 
 /// Rows that are collected before they are encoded.
@@ -30,6 +31,7 @@ pub(crate) struct Gather {
     rows: u64,
     /// The encoded primary keys of rows that go.
     removed: Strings,
+    sequences: Source,
 }
 
 impl Gather {
@@ -39,13 +41,13 @@ impl Gather {
         planner: &Arc<Planner>,
         snapshot: Snapshot,
         relation: Arc<Relation>,
-        columns: &[String],
+        (columns, sequences): (&[String], Source),
         now: Option<i64>,
     ) -> Result<Gather> {
         let snapshot: Arc<dyn sql::Snapshot> = Arc::new(snapshot);
         let loader = Loader::new(planner, &snapshot, relation.name(), columns)?;
         let (builder, parts, removed) = (BatchBuilder::new(), Vec::new(), Strings::new());
-        Ok(Gather { relation, loader, now, builder, parts, rows: 0, removed })
+        Ok(Gather { relation, loader, now, builder, parts, rows: 0, removed, sequences })
     }
 
     /// The table.
@@ -127,8 +129,12 @@ impl Gather {
 
     fn encode_if(&mut self, rows: usize) -> Result<()> {
         if self.loader.rows() >= rows {
+            if self.now.is_none() {
+                // An appender may outlive the transaction in which it began.
+                self.sequences.renew()?;
+            }
             let now = self.now.unwrap_or_else(clock::now_micros);
-            self.rows += self.loader.encode(now, &mut self.builder)?;
+            self.rows += self.loader.encode(now, &self.sequences, &mut self.builder)?;
         }
         if self.builder.bytes() >= PART_BYTES {
             self.parts.push(std::mem::take(&mut self.builder).finish()?);

@@ -17,6 +17,7 @@ use crate::mode::{Core, Status};
 use crate::notice::Notice;
 use crate::outcome::{CopyLayout, Description, Outcome, QueryResult, StatementKind, Value};
 use crate::peers::{Peers, SettingChange};
+use crate::remembered::Memory;
 use crate::role::FIRST;
 use crate::subscribe::{Start, Subscription};
 
@@ -123,6 +124,11 @@ impl Session {
     /// What the statements of the last call had to say besides their answers.
     pub fn take_notices(&self) -> Vec<Notice> {
         self.core.take_notices()
+    }
+
+    /// Forgets which values the session took from sequences: `currval` and `lastval` know of none.
+    pub fn forget_sequences(&self) {
+        self.core.remember(Memory::forget);
     }
 
     /// What the catalogs say of this session: who it is, what database it is in, its settings.

@@ -12,6 +12,7 @@ use sql::{TableDef, TableKind};
 use storage::Memtable;
 use zset::{Batch, BatchBuilder, CollectionId, Secret};
 
+use crate::bounds;
 use crate::describe;
 use crate::error::Result;
 use crate::relation::Relation;
@@ -88,6 +89,12 @@ impl Snapshot {
     }
 }
 
+/// Where a sequence stands at this moment, which is not a part of any snapshot.
+fn sequence_row(relation: &Relation) -> Vec<Batch> {
+    let mark = relation.sequence.as_ref().map(|sequence| sequence.counter.mark());
+    mark.and_then(|mark| bounds::row(relation, mark).ok()).into_iter().collect()
+}
+
 impl sql::Catalog for Snapshot {
     fn table(&self, name: &str) -> Option<Arc<TableDef>> {
         self.relation(name).map(|relation| Arc::clone(&relation.def))
@@ -107,14 +114,17 @@ impl sql::Scan for Snapshot {
     /// Of verified relations only: see [`Snapshot::verify`].
     fn runs(&self, id: CollectionId) -> Vec<Batch> {
         let relation = self.version.compiled.catalog.by_id(id);
-        match relation.filter(|relation| relation.def.kind == TableKind::System) {
-            Some(relation) => self.system_rows(relation),
-            None => self.stored(id).unwrap_or_default(),
+        match relation.map(|relation| (relation, relation.def.kind)) {
+            Some((relation, TableKind::System)) => self.system_rows(relation),
+            Some((relation, TableKind::Sequence)) => sequence_row(relation),
+            _ => self.stored(id).unwrap_or_default(),
         }
     }
 
     fn runs_with_prefix(&self, id: CollectionId, prefix: &[u8]) -> Vec<Batch> {
-        match self.version.state.spine(id) {
+        let relation = self.version.compiled.catalog.by_id(id);
+        let computed = relation.is_some_and(|relation| !relation.has_rows());
+        match self.version.state.spine(id).filter(|_| !computed) {
             Some(_) => self.stored_with_prefix(id, prefix).unwrap_or_default(),
             None => self.runs(id),
         }

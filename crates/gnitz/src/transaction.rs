@@ -14,6 +14,7 @@ use storage::Memtable;
 use zset::{Batch, CollectionId, Deltas, Strings};
 
 use crate::apply;
+use crate::bounds;
 use crate::clock;
 use crate::definition::Definition;
 use crate::error::{Error, Result};
@@ -169,6 +170,10 @@ impl Work {
             return Ok(Done::Rows(rows));
         }
         self.push_rows(rows);
+        let sequences = bounds::private(&self.origin.compiled.catalog, &self.base.compiled.catalog);
+        if !sequences.is_empty() {
+            self.steps.push(Step::Sequences(sequences));
+        }
         Ok(Done::Steps(self.steps))
     }
 

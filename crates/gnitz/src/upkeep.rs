@@ -51,7 +51,7 @@ fn refresh(catalog: &Catalog, role: &str, relation: &Relation) -> Result<Notice>
                 "materialized view \"{name}\" is never stale: there is nothing to refresh"
             )))
         }
-        TableKind::Table | TableKind::System => {
+        TableKind::Table | TableKind::System | TableKind::Sequence => {
             let message = format!("\"{name}\" is not a materialized view");
             Err(SqlError::new(SqlState::FeatureNotSupported, message).into())
         }
@@ -75,7 +75,7 @@ fn check_columns(relation: &Relation, columns: &[String]) -> Result<()> {
 /// A warning, if it would not be done.
 fn skipped(catalog: &Catalog, role: &str, task: Task, relation: &Relation) -> Option<Notice> {
     let (name, verb) = (relation.name(), task.name().to_ascii_lowercase());
-    if relation.is_plain_view() {
+    if relation.is_plain_view() || relation.sequence.is_some() {
         let message = format!("skipping \"{name}\" --- cannot {verb} non-tables or special system tables");
         return Some(Notice::warning(message));
     }
@@ -128,10 +128,7 @@ fn refuse_present(catalog: &Catalog, kind: Absent, name: &str) -> Result<()> {
     let required = |message: String| Err(SqlError::new(SqlState::DependentObjects, message).into());
     let relation = catalog.get(name);
     match (kind, relation) {
-        (Absent::Index | Absent::Sequence, Some(relation)) => {
-            let article = if kind == Absent::Index { "an index" } else { "a sequence" };
-            Err(rights::not_a(relation, article))
-        }
+        (Absent::Index, Some(relation)) => Err(rights::not_a(relation, "an index")),
         (Absent::Index, None) => match name.strip_suffix("_pkey").and_then(|table| catalog.get(table)) {
             Some(table) if table.is_keyed() => {
                 let table = table.name();

@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::notice::Notice;
 use crate::plain_view;
 use crate::relation::{Relation, View, fingerprint};
+use crate::rights;
 use crate::snapshot::Snapshot;
 use crate::version::{Compiled, Version};
 
@@ -111,9 +112,9 @@ fn sources(catalog: &Catalog, fragment: &circuit::Circuit) -> Result<Vec<Collect
     for &source in &sources {
         let relation =
             catalog.by_id(source).ok_or_else(|| internal("the plan of a view reads what is not there"))?;
-        if relation.def.kind == TableKind::System {
-            let refusal =
-                sql::SqlError::unsupported(format!("the system table \"{}\" in a view", relation.name()));
+        if !relation.has_rows() {
+            let kind = rights::kind(relation);
+            let refusal = sql::SqlError::unsupported(format!("the {kind} \"{}\" in a view", relation.name()));
             return Err(refusal.with_hint("select from it directly").into());
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sql::{SqlError, SqlState};
 use zset::Type;
 
 use crate::settings::schemas_of;
@@ -17,6 +18,8 @@ pub enum RelationKind {
     PlainView,
     /// A system table of Gnitz's own.
     System,
+    /// A sequence.
+    Sequence,
 }
 
 impl RelationKind {
@@ -39,6 +42,29 @@ pub struct Column {
     pub nullable: bool,
     /// The text of its default.
     pub default: Option<String>,
+    /// Whether it is `GENERATED ALWAYS AS IDENTITY` (true) or `BY DEFAULT` (false).
+    pub identity: Option<bool>,
+}
+
+/// How a sequence counts, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// The type of its values.
+    pub ty: Type,
+    /// The first one.
+    pub start: i64,
+    /// The step.
+    pub increment: i64,
+    /// The least value.
+    pub min: i64,
+    /// The greatest value.
+    pub max: i64,
+    /// The value given last, if there was one.
+    pub last: Option<i64>,
+    /// The number of the table that it was made with, and of the column, from 0.
+    pub owner: Option<(u32, u32)>,
+    /// The column is an identity column.
+    pub identity: bool,
 }
 
 /// A table or view that a user made, or a system table of Gnitz's own.
@@ -60,6 +86,8 @@ pub struct Relation {
     pub reads: Vec<u32>,
     /// The name of its owner; none for the owner of the database.
     pub owner: Option<String>,
+    /// What a sequence is.
+    pub sequence: Option<Sequence>,
     /// How many rows it has, roughly.
     pub rows: i64,
     /// How many bytes it takes.
@@ -263,6 +291,18 @@ pub trait Facts: Send + Sync {
     /// The statements that the session has prepared, in any order.
     fn prepared(&self) -> Vec<PreparedStatement> {
         Vec::new()
+    }
+
+    /// The value that the session took last from a sequence, which is named as SQL writes it.
+    fn current_value(&self, sequence: &str) -> Result<i64, SqlError> {
+        let message = format!("currval of sequence \"{sequence}\" is not yet defined in this session");
+        Err(SqlError::new(SqlState::NotInPrerequisiteState, message))
+    }
+
+    /// The value that the session took last from any sequence.
+    fn last_value(&self) -> Result<i64, SqlError> {
+        let message = "lastval is not yet defined in this session";
+        Err(SqlError::new(SqlState::NotInPrerequisiteState, message))
     }
 
     /// Something that the client should be warned of.

@@ -27,7 +27,8 @@ mod world;
 
 pub use array::parse as array_elements;
 pub use facts::{
-    Activity, Asked, Column, Facts, PreparedStatement, Relation, RelationKind, Role, Session, Setting, State,
+    Activity, Asked, Column, Facts, PreparedStatement, Relation, RelationKind, Role, Sequence, Session,
+    Setting, State,
 };
 pub use query::{Answer, Concern, OutputColumn, Parameter, Prepared, concern, fold};
 pub use types::{element_of as element_type, named as type_named, pg_type_of, storage_type};

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::facts::{Facts, Relation, RelationKind, Role};
+use crate::facts::{Facts, Relation, RelationKind, Role, Sequence};
 use crate::oid::{self, Part};
 use crate::types;
 
@@ -39,6 +39,18 @@ impl<'a> World<'a> {
         Some((&self.relations[*at], part?))
     }
 
+    /// The sequence that was made with a column, counted from 0.
+    pub(crate) fn sequence_of(&self, table: &Relation, column: i64) -> Option<&Sequence> {
+        self.owned_sequence(table, column)?.sequence.as_ref()
+    }
+
+    /// As [`World::sequence_of`], as a relation.
+    pub(crate) fn owned_sequence(&self, table: &Relation, column: i64) -> Option<&Relation> {
+        let column = u32::try_from(column).ok()?;
+        let owner = |relation: &Relation| relation.sequence.as_ref().and_then(|sequence| sequence.owner);
+        self.relations.iter().find(|relation| owner(relation) == Some((table.id, column)))
+    }
+
     /// The relation with this OID.
     pub(crate) fn by_oid(&self, oid: u32) -> Option<&Relation> {
         self.by_oid.get(&oid).map(|at| &self.relations[*at])
@@ -47,6 +59,11 @@ impl<'a> World<'a> {
     /// The relations that are users'.
     pub(crate) fn stored(&self) -> impl Iterator<Item = &Relation> {
         self.relations.iter().filter(|relation| relation.kind != RelationKind::System)
+    }
+
+    /// Those of them that are no sequences.
+    pub(crate) fn tables_and_views(&self) -> impl Iterator<Item = &Relation> {
+        self.stored().filter(|relation| relation.kind != RelationKind::Sequence)
     }
 
     /// The relations that have a primary key.
@@ -137,7 +154,9 @@ pub fn relation_oid(kind: RelationKind, collection: u32) -> u32 {
     match kind {
         // Numbers of system tables count down from the largest.
         RelationKind::System => 15_000 + (u32::MAX - collection) % 1000,
-        RelationKind::Table | RelationKind::View | RelationKind::PlainView => oid::FIRST_USER + collection,
+        RelationKind::Table | RelationKind::View | RelationKind::PlainView | RelationKind::Sequence => {
+            oid::FIRST_USER + collection
+        }
     }
 }
 
@@ -154,9 +173,15 @@ pub(crate) fn key_name(relation: &Relation) -> String {
     format!("{}_pkey", relation.name)
 }
 
-/// A column's default as PostgreSQL would print it: a bare string literal says its type.
-pub(crate) fn default_text(column: &crate::facts::Column) -> Option<String> {
+/// A column's default as PostgreSQL would print it: a bare string literal says its type, and a sequence's schema is
+/// said where it is not searched.
+pub(crate) fn default_text(world: &World<'_>, column: &crate::facts::Column) -> Option<String> {
     let text = column.default.as_ref()?;
+    if let Some(sequence) = sql::sequence::of_default(text) {
+        let schema = if world.sees("public") { "" } else { "public." };
+        let name = format!("{schema}{}", quoted(&sequence)).replace('\'', "''");
+        return Some(format!("nextval('{name}'::regclass)"));
+    }
     let inner = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
     let literal = inner.is_some_and(|inner| !inner.replace("''", "").contains('\''));
     if !literal {

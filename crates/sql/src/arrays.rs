@@ -91,7 +91,7 @@ impl ArrayParameters {
 fn visit<V: VisitorMut>(statement: &mut Statement, visitor: &mut V) -> Option<V::Break> {
     let flow = match statement {
         Statement::Query(query) => query.visit(visitor),
-        Statement::Insert(insert) => insert.visit(visitor),
+        Statement::Insert(insert, _) => insert.visit(visitor),
         Statement::Update(update) => update.visit(visitor),
         Statement::Delete(delete) => delete.visit(visitor),
         _ => ControlFlow::Continue(()),

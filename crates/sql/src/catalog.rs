@@ -18,6 +18,8 @@ pub enum TableKind {
     PlainView,
     /// A relation the engine computes on demand from its own state.
     System,
+    /// A sequence: a relation of one row, which says how far it has come.
+    Sequence,
 }
 
 /// A column of a relation, as declared.
@@ -31,12 +33,36 @@ pub struct ColumnDef {
     pub max_len: Option<u32>,
     /// The text of its `DEFAULT` expression.
     pub default: Option<String>,
+    /// The sequence of an identity column, which has no default.
+    pub identity: Option<Identity>,
+}
+
+/// `GENERATED … AS IDENTITY`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `ALWAYS`, and not `BY DEFAULT`: a statement must say so if it gives a value.
+    pub always: bool,
+    /// The sequence that gives the values.
+    pub sequence: String,
 }
 
 impl ColumnDef {
     /// A column without length limit and default.
     pub fn new(name: impl Into<String>, ty: ColumnType) -> ColumnDef {
-        ColumnDef { name: name.into(), ty, max_len: None, default: None }
+        ColumnDef { name: name.into(), ty, max_len: None, default: None, identity: None }
+    }
+
+    /// Whether only `DEFAULT` may be written into it.
+    pub fn is_always_generated(&self) -> bool {
+        self.identity.as_ref().is_some_and(|identity| identity.always)
+    }
+
+    /// The sequence that gives the values which statements do not give.
+    pub fn sequence(&self) -> Option<String> {
+        match &self.identity {
+            Some(identity) => Some(identity.sequence.clone()),
+            None => crate::sequence::of_default(self.default.as_deref()?),
+        }
     }
 }
 
@@ -47,7 +73,7 @@ pub struct TableDef {
     pub id: CollectionId,
     /// Its name, folded as column names are.
     pub name: String,
-    /// Table, view or system relation.
+    /// Table, view, sequence or system relation.
     pub kind: TableKind,
     /// Its columns in declared order; the schema's columns are the same in the same order.
     pub columns: Vec<ColumnDef>,

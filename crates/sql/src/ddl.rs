@@ -3,19 +3,24 @@
 //! A primary key becomes the key of the row's encoding, its columns in the order the key names them; a table
 //! without one has no key columns and is a bag. Constraints that would need a look at other rows or tables at
 //! each change (`UNIQUE`, `FOREIGN KEY`, `CHECK`) and clauses of other databases are refused by name. A default
-//! is kept as text and checked here against its column: it may name no column.
+//! is kept as text and checked here against its column: it may name no column. A `SERIAL` or identity column comes
+//! with a sequence, to which the engine gives a name that is free.
 
 use std::sync::Arc;
 
-use datafusion::sql::sqlparser::ast::{self, ColumnOption, CreateTableOptions, Expr, TableConstraint};
+use datafusion::sql::sqlparser::ast::{
+    self, ColumnOption, CreateTableOptions, Expr, GeneratedAs, SequenceOptions, TableConstraint,
+};
 use zset::{ColumnType, Schema, Type};
 
 use crate::catalog::ColumnDef;
 use crate::error::{Position, SqlError, SqlState};
 use crate::literal::Literal;
+use crate::names;
 use crate::planner::Planner;
 use crate::scalar::{self, Target};
-use crate::{names, sqltype};
+use crate::sequence::{Course, Taken};
+use crate::sqltype::{self, Declared};
 
 /// As many columns as PostgreSQL allows.
 const MAX_COLUMNS: usize = 1_600;
@@ -35,6 +40,19 @@ pub struct TableDraft {
     pub primary_key: Vec<u32>,
     /// How its rows are encoded.
     pub schema: Schema,
+    /// The sequences that are made with it.
+    pub sequences: Vec<OwnSequence>,
+}
+
+/// The sequence of a column that is made with its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnSequence {
+    /// The column.
+    pub column: u32,
+    /// `ALWAYS` or not of an identity column; nothing for `SERIAL`.
+    pub always: Option<bool>,
+    /// How its values follow each other.
+    pub course: Course,
 }
 
 /// The table that a `CREATE TABLE` defines.
@@ -46,7 +64,7 @@ pub fn create_table(planner: &Arc<Planner>, create: &ast::CreateTable) -> Result
         let what = format!("a table of {} columns", create.columns.len());
         return Err(SqlError::unsupported(what).at(position));
     }
-    let mut draft = Draft { table: &name, columns: Vec::new(), primary_key: None };
+    let mut draft = Draft { table: &name, columns: Vec::new(), primary_key: None, sequences: Vec::new() };
     for column in &create.columns {
         draft.column(planner, column).map_err(|error| error.at(names::place(&column.name)))?;
     }
@@ -57,15 +75,20 @@ pub fn create_table(planner: &Arc<Planner>, create: &ast::CreateTable) -> Result
     for &index in &primary_key {
         draft.require(index)?;
     }
-    let columns = draft.columns;
+    let Draft { columns, sequences, .. } = draft;
     let schema = Schema::new(columns.iter().map(|c| c.ty).collect(), primary_key.clone());
-    Ok(TableDraft { if_not_exists: create.if_not_exists, position, columns, primary_key, schema, name })
+    let if_not_exists = create.if_not_exists;
+    Ok(TableDraft { if_not_exists, position, columns, primary_key, schema, sequences, name })
 }
+
+/// How a column is generated (`ALWAYS` or not; nothing for `SERIAL`), and by which values.
+type Generated = (Option<bool>, Course);
 
 struct Draft<'a> {
     table: &'a str,
     columns: Vec<ColumnDef>,
     primary_key: Option<Vec<u32>>,
+    sequences: Vec<OwnSequence>,
 }
 
 impl Draft<'_> {
@@ -77,7 +100,11 @@ impl Draft<'_> {
                 format!("column \"{name}\" specified more than once"),
             ));
         }
-        let declared = sqltype::of(&column.data_type)?;
+        let serial = sqltype::serial(&column.data_type);
+        let declared = match serial {
+            Some(ty) => Declared { ty, max_len: None },
+            None => sqltype::of(&column.data_type)?,
+        };
         if declared.ty == Type::Interval {
             return Err(SqlError::unsupported("a column of type INTERVAL")
                 .with_hint("keep a number of seconds or days, or two timestamps"));
@@ -86,6 +113,8 @@ impl Draft<'_> {
         let mut def = ColumnDef::new(name, ColumnType::nullable(declared.ty));
         def.max_len = declared.max_len;
         let mut said_null = false;
+        let mut generated = serial.map(|ty| (None, Course::of(ty)));
+        def.ty.nullable = serial.is_none();
         for option in &column.options {
             match &option.option {
                 ColumnOption::Null => said_null = true,
@@ -93,6 +122,16 @@ impl Draft<'_> {
                 ColumnOption::Default(expr) => {
                     check_default(planner, &def, expr)?;
                     def.default = Some(expr.to_string());
+                }
+                ColumnOption::Generated {
+                    generated_as: how @ (GeneratedAs::Always | GeneratedAs::ByDefault),
+                    sequence_options: Some(options),
+                    generation_expr: None,
+                    ..
+                } => {
+                    let always = matches!(how, GeneratedAs::Always);
+                    generated = Some(self.identity(&def, generated, (always, options))?);
+                    def.ty.nullable = false;
                 }
                 ColumnOption::PrimaryKey(constraint) => {
                     refuse_deferred(constraint)?;
@@ -111,8 +150,53 @@ impl Draft<'_> {
                 ),
             ));
         }
+        if let Some(generated) = generated {
+            self.own_sequence(index, &def, generated)?;
+        }
         self.columns.push(def);
         Ok(())
+    }
+
+    /// What an identity column's values are like.
+    fn identity(
+        &self,
+        def: &ColumnDef,
+        before: Option<Generated>,
+        (always, options): (bool, &[SequenceOptions]),
+    ) -> Result<Generated, SqlError> {
+        match before {
+            Some((Some(_), _)) => return Err(self.twice("multiple identity specifications", def)),
+            Some((None, _)) => return Err(self.twice("both default and identity specified", def)),
+            None => {}
+        }
+        if !matches!(def.ty.ty, Type::Int16 | Type::Int32 | Type::Int64) {
+            let message = "identity column type must be smallint, integer, or bigint";
+            return Err(SqlError::new(SqlState::InvalidParameter, message));
+        }
+        Ok((Some(always), Course::with_options(def.ty.ty, options)?))
+    }
+
+    /// Notes the sequence of a column, which can have no other default.
+    fn own_sequence(
+        &mut self,
+        column: u32,
+        def: &ColumnDef,
+        (always, course): Generated,
+    ) -> Result<(), SqlError> {
+        if def.default.is_some() {
+            let what = match always {
+                Some(_) => "both default and identity specified",
+                None => "multiple default values specified",
+            };
+            return Err(self.twice(what, def));
+        }
+        self.sequences.push(OwnSequence { column, always, course });
+        Ok(())
+    }
+
+    fn twice(&self, what: &str, column: &ColumnDef) -> SqlError {
+        let message = format!("{what} for column \"{}\" of table \"{}\"", column.name, self.table);
+        SqlError::new(SqlState::SyntaxError, message)
     }
 
     fn constraint(&mut self, constraint: &TableConstraint) -> Result<(), SqlError> {
@@ -183,6 +267,14 @@ impl Draft<'_> {
 
 /// A default converts to its column's type and depends on no row. NULL is allowed whatever the column.
 fn check_default(planner: &Arc<Planner>, column: &ColumnDef, expr: &Expr) -> Result<(), SqlError> {
+    if let Some(Taken::Next(_)) = Taken::of(expr)? {
+        if !matches!(column.ty.ty, Type::Int16 | Type::Int32 | Type::Int64) {
+            return Err(SqlError::unsupported(
+                "nextval() as the default of a column that is not of integers",
+            ));
+        }
+        return Ok(());
+    }
     match Literal::of(expr)? {
         Some(Literal::Null) => Ok(()),
         Some(literal) => literal.assign(column.ty.ty).map(|_| ()),
@@ -213,7 +305,8 @@ fn refused_option(option: &ColumnOption) -> SqlError {
         }
         ColumnOption::ForeignKey(_) => SqlError::unsupported("REFERENCES (a foreign key)"),
         ColumnOption::Check(_) => SqlError::unsupported("CHECK"),
-        ColumnOption::Generated { .. } => SqlError::unsupported("GENERATED"),
+        ColumnOption::Generated { .. } => SqlError::unsupported("GENERATED ALWAYS AS (expression)")
+            .with_hint("compute the column in a view"),
         ColumnOption::Collation(_) => {
             SqlError::unsupported("COLLATE").with_hint("text is ordered by its bytes")
         }

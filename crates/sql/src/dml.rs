@@ -21,6 +21,7 @@ use crate::names;
 use crate::params::Params;
 use crate::planner::Planner;
 use crate::scalar::{self, Given, Relation, Scope};
+use crate::sequence::Sequences;
 use crate::statement::Statement;
 
 mod asked;
@@ -31,6 +32,7 @@ mod load;
 mod plain;
 mod returning;
 mod rows;
+mod taken;
 mod update;
 
 pub use load::Loader;
@@ -60,6 +62,8 @@ pub struct Env<'a> {
     pub params: &'a [(&'a Datum, Type)],
     /// The time that `now()` gives, in microseconds since 1970 in UTC.
     pub now: i64,
+    /// Where sequences' values come from.
+    pub sequences: &'a dyn Sequences,
     /// Set to stop the statement.
     pub cancel: &'a Arc<AtomicBool>,
 }
@@ -97,8 +101,9 @@ impl PreparedDml {
     ) -> Result<PreparedDml, SqlError> {
         let mut params = Params::new(given);
         let (target, alias, action, items) = match statement {
-            Statement::Insert(insert) => {
-                let (target, alias, action) = insert::prepare(planner, snapshot, insert, &mut params)?;
+            Statement::Insert(insert, overriding) => {
+                let given = (insert.as_ref(), *overriding);
+                let (target, alias, action) = insert::prepare(planner, snapshot, given, &mut params)?;
                 (target, alias, Action::Insert(Box::new(action)), &insert.returning)
             }
             Statement::Update(update) => {
@@ -121,7 +126,7 @@ impl PreparedDml {
     /// Whether to prepare it takes some microseconds: it asks nothing of other rows.
     pub fn is_soon_made(statement: &Statement) -> bool {
         match statement {
-            Statement::Insert(insert) => insert::is_of_values(insert) && !scalar::has_subquery(&**insert),
+            Statement::Insert(insert, _) => insert::is_of_values(insert) && !scalar::has_subquery(&**insert),
             Statement::Update(update) => update.from.is_none() && !scalar::has_subquery(&**update),
             Statement::Delete(delete) => delete.using.is_none() && !scalar::has_subquery(&**delete),
             _ => false,
@@ -212,6 +217,7 @@ impl Writable {
             }
             TableKind::View => "materialized view",
             TableKind::System => "system table",
+            TableKind::Sequence => "sequence",
         };
         Err(SqlError::new(SqlState::WrongObjectType, format!("cannot change {kind} \"{}\"", def.name))
             .with_hint("only tables are changed; views follow"))

@@ -95,6 +95,8 @@ sql_states! {
     BadBinary = "22P03",
     /// A malformed line of a file being copied.
     BadCopyFormat = "22P04",
+    /// A sequence has come to its end.
+    SequenceLimitExceeded = "2200H",
     /// NULL for a column that is NOT NULL.
     NotNullViolation = "23502",
     /// A key that exists already.
@@ -125,6 +127,8 @@ sql_states! {
     SerializationFailure = "40001",
     /// Text that is not SQL.
     SyntaxError = "42601",
+    /// Text that is no name.
+    InvalidName = "42602",
     /// A column named twice.
     DuplicateColumn = "42701",
     /// A name that fits several columns.
@@ -141,6 +145,8 @@ sql_states! {
     WrongObjectType = "42809",
     /// A function's name that several have.
     AmbiguousFunction = "42725",
+    /// A value for a column that is always generated.
+    GeneratedAlways = "428C9",
     /// A function that does not exist for these arguments.
     UndefinedFunction = "42883",
     /// A table that does not exist.
@@ -211,6 +217,13 @@ impl SqlError {
     /// `construct` is not supported.
     pub fn unsupported(construct: impl fmt::Display) -> SqlError {
         SqlError::new(SqlState::FeatureNotSupported, format!("{construct} is not supported"))
+    }
+
+    /// A call of a sequence where it cannot stand.
+    pub fn misplaced_call(name: &str) -> SqlError {
+        SqlError::unsupported(format!("{name}() in this place")).with_hint(
+            "it stands as a whole item of a select list, as a value of INSERT … VALUES, and in a column's default",
+        )
     }
 
     /// Something that must not happen did.
@@ -407,6 +420,11 @@ fn from_text(text: &str) -> SqlError {
         let name = message.split('\'').nth(1).unwrap_or_default();
         let name = name.rsplit('.').next().unwrap_or_default();
         return SqlError::new(SqlState::UndefinedTable, format!("relation \"{name}\" does not exist"));
+    } else if let Some(name) = ["nextval", "setval", "currval", "lastval"]
+        .into_iter()
+        .find(|name| lower.contains(&format!("invalid function '{name}'")))
+    {
+        return SqlError::misplaced_call(name);
     } else if has("invalid function") || has("no function matches") || has("does not support") {
         SqlState::UndefinedFunction
     } else if has("must appear in the group by") || has("must be in the group by") {

@@ -49,12 +49,25 @@ pub fn of(data_type: &DataType) -> Result<Declared, SqlError> {
             }
         }
         DataType::Interval { fields: None, precision: None } => Type::Interval,
-        DataType::Custom(name, _) if name.to_string().to_lowercase().ends_with("serial") => {
-            return Err(unknown(data_type).with_hint("use BIGINT and give the values yourself"));
+        _ if serial(data_type).is_some() => {
+            return Err(unknown(data_type).with_hint("it stands in the columns of CREATE TABLE alone"));
         }
         _ => return Err(unknown(data_type)),
     };
     Ok(Declared { ty, max_len: None })
+}
+
+/// The type of the values of a `SERIAL` column, under any of its names.
+pub fn serial(data_type: &DataType) -> Option<Type> {
+    let DataType::Custom(name, modifiers) = data_type else { return None };
+    let name = name.to_string().to_lowercase();
+    match name.strip_prefix("pg_catalog.").unwrap_or(&name) {
+        _ if !modifiers.is_empty() => None,
+        "smallserial" | "serial2" => Some(Type::Int16),
+        "serial" | "serial4" => Some(Type::Int32),
+        "bigserial" | "serial8" => Some(Type::Int64),
+        _ => None,
+    }
 }
 
 fn unknown(data_type: &DataType) -> SqlError {

@@ -27,6 +27,7 @@ mod lock;
 mod needs;
 mod respell;
 mod roles;
+mod sequence;
 mod settings;
 mod subscribe;
 mod translate;
@@ -37,6 +38,7 @@ pub use alter::{Alter, AlterAction};
 pub use copy::{CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Csv, Text};
 pub use needs::Need;
 pub use roles::{GrantTarget, Privileges, Rights, RoleChange, RoleOptions};
+pub use sequence::{Overriding, Restart, SequenceDraft};
 pub use subscribe::{Followed, Subscribe};
 pub use upkeep::{Task, Upkeep};
 
@@ -59,15 +61,24 @@ pub enum Statement {
     /// `SELECT`, `VALUES`, `WITH … SELECT`
     Query(Box<Query>),
     /// `INSERT`
-    Insert(Box<ast::Insert>),
+    Insert(Box<ast::Insert>, Overriding),
     /// `UPDATE`
     Update(Box<ast::Update>),
     /// `DELETE`
     Delete(Box<ast::Delete>),
-    /// `TRUNCATE` of these tables
-    Truncate(Vec<String>),
+    /// `TRUNCATE`
+    Truncate {
+        /// The tables.
+        tables: Vec<String>,
+        /// `RESTART IDENTITY`: the sequences of their columns begin again.
+        restart: bool,
+    },
     /// `CREATE TABLE`
     CreateTable(Box<ast::CreateTable>),
+    /// `CREATE SEQUENCE`
+    CreateSequence(SequenceDraft),
+    /// `ALTER SEQUENCE … RESTART`, `ALTER TABLE … ALTER … RESTART`
+    Restart(Restart),
     /// `CREATE MATERIALIZED VIEW`, `CREATE VIEW`
     CreateView(Box<CreateView>),
     /// `DROP TABLE`, `DROP MATERIALIZED VIEW`, `DROP VIEW`
@@ -169,16 +180,20 @@ impl Statement {
     pub fn name(&self) -> &'static str {
         match self {
             Statement::Query(_) => "SELECT",
-            Statement::Insert(_) => "INSERT",
+            Statement::Insert(..) => "INSERT",
             Statement::Update(_) => "UPDATE",
             Statement::Delete(_) => "DELETE",
-            Statement::Truncate(_) => "TRUNCATE TABLE",
+            Statement::Truncate { .. } => "TRUNCATE TABLE",
             Statement::CreateTable(_) => "CREATE TABLE",
+            Statement::CreateSequence(_) => "CREATE SEQUENCE",
+            Statement::Restart(Restart { column: None, .. }) => "ALTER SEQUENCE",
+            Statement::Restart(_) => "ALTER TABLE",
             Statement::CreateView(view) if view.materialized => "CREATE MATERIALIZED VIEW",
             Statement::CreateView(_) => "CREATE VIEW",
             Statement::Drop(drop) => match drop.kind {
                 TableKind::View => "DROP MATERIALIZED VIEW",
                 TableKind::PlainView => "DROP VIEW",
+                TableKind::Sequence => "DROP SEQUENCE",
                 TableKind::Table | TableKind::System => "DROP TABLE",
             },
             Statement::DropAbsent(drop) => drop.kind.statement(),
@@ -187,7 +202,7 @@ impl Statement {
             Statement::Alter(alter) => match alter.kind {
                 TableKind::View => "ALTER MATERIALIZED VIEW",
                 TableKind::PlainView => "ALTER VIEW",
-                TableKind::Table | TableKind::System => "ALTER TABLE",
+                TableKind::Table | TableKind::System | TableKind::Sequence => "ALTER TABLE",
             },
             Statement::Begin { .. } => "BEGIN",
             Statement::Commit => "COMMIT",
@@ -221,7 +236,7 @@ impl Statement {
         };
         let _ = match self {
             Statement::Query(query) => ast::visit_relations(query.as_ref(), &mut note),
-            Statement::Insert(insert) => ast::visit_relations(insert.as_ref(), &mut note),
+            Statement::Insert(insert, _) => ast::visit_relations(insert.as_ref(), &mut note),
             Statement::Update(update) => ast::visit_relations(update.as_ref(), &mut note),
             Statement::Delete(delete) => ast::visit_relations(delete.as_ref(), &mut note),
             Statement::CreateView(create) => ast::visit_relations(&create.query, &mut note),
@@ -229,7 +244,7 @@ impl Statement {
                 Some(query) => ast::visit_relations(query.as_ref(), &mut note),
                 None => return found,
             },
-            Statement::Truncate(tables) => return tables.clone(),
+            Statement::Truncate { tables, .. } => return tables.clone(),
             Statement::CopyFrom(copy) => return vec![copy.table.clone()],
             Statement::CopyTo(copy) => match &copy.source {
                 CopySource::Table { name, .. } => return vec![name.clone()],
@@ -314,6 +329,7 @@ fn parse_piece(mut piece: Piece) -> Result<Statement, SqlError> {
             explain(piece, named).map(Statement::Explain)
         }
         first if let Some(task) = Task::of(first) => task.read(piece.tokens).map(Statement::Upkeep),
+        "ALTER" if sequence::is_restart(&words) => sequence::restart(parser(piece.tokens)),
         "ABORT" if words.len() == 1 => Ok(Statement::Rollback),
         "GRANT" | "REVOKE" if let Some(change) = roles::membership(parser(piece.tokens.clone())) => {
             change.map(Statement::Role)
@@ -323,11 +339,13 @@ fn parse_piece(mut piece: Piece) -> Result<Statement, SqlError> {
             let user = roles::user_is_role(&mut tokens);
             let altered = alter::view_is_table(&mut tokens);
             let with_data = upkeep::with_data(&mut tokens);
+            let overriding = sequence::overriding(&mut tokens);
+            sequence::order_options(&mut tokens);
             let mut parser = parser(tokens);
             let mut statement = parser.parse_statement()?;
             depth::balance(&mut statement);
             expect_end(&mut parser)?;
-            translate::statement(statement, translate::Read { user, altered, with_data })
+            translate::statement(statement, translate::Read { user, altered, with_data, overriding })
         }
     }
 }
@@ -376,7 +394,7 @@ fn explain(piece: Piece, named: bool) -> Result<Explain, SqlError> {
     let inner = Piece { tokens: rest, ..piece };
     let statement = parse_piece(inner)?;
     match statement {
-        Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+        Statement::Query(_) | Statement::Insert(..) | Statement::Update(_) | Statement::Delete(_) => {
             Ok(Explain::Statement(Box::new(statement)))
         }
         Statement::CreateView(ref view) if view.materialized => Ok(Explain::Statement(Box::new(statement))),

@@ -92,6 +92,9 @@ impl Translator<'_> {
             return Err(SqlError::unsupported(format!("reading the system table {} in a view", def.name))
                 .with_hint("its rows are not changed by commits: query it directly"));
         }
+        if def.kind == crate::catalog::TableKind::Sequence {
+            return Err(SqlError::unsupported(format!("reading the sequence {} in a view", def.name)));
+        }
         // The filters that a scan is given only narrow what it reads; they all stand above it too.
         let node = self.circuit.source(def.id, def.schema.clone());
         let Some(columns) = &scan.projection else { return Ok(node) };

@@ -42,7 +42,10 @@ pub fn run(runner: &mut Runner, text: &str) -> Result<Next, String> {
         [".exit" | ".quit"] => return Ok(Next::Exit),
         [".help"] => help(runner)?,
         [".tables"] => {
-            show(runner, "SELECT name, kind FROM gnitz_tables WHERE kind <> 'system' ORDER BY name")?;
+            show(
+                runner,
+                "SELECT name, kind FROM gnitz_tables WHERE kind NOT IN ('system', 'sequence') ORDER BY name",
+            )?;
         }
         [".views"] => {
             show(runner, "SELECT name, rows, bytes FROM gnitz_tables WHERE kind = 'view' ORDER BY name")?;

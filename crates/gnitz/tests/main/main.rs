@@ -11,6 +11,7 @@ mod moments;
 mod plain_views;
 mod recovery;
 mod roles;
+mod sequences;
 mod sql;
 mod streams;
 mod subscribe;

@@ -18,6 +18,10 @@ impl Directory {
         Directory(path)
     }
 
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
     pub fn open(&self) -> Database {
         Database::open(&self.0).unwrap()
     }

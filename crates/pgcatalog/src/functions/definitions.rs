@@ -1,6 +1,6 @@
 //! Functions that say how something was defined, what it is called, how large it is.
 
-use sql::SqlError;
+use sql::{SqlError, SqlState};
 
 use super::{Function, strict};
 use crate::context::Context;
@@ -44,8 +44,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("pg_get_partition_constraintdef", &[OID], TEXT, |_, _| Ok(Value::Null)),
     strict("pg_get_statisticsobjdef", &[OID], TEXT, |_, _| Ok(Value::Null)),
     strict("pg_get_statisticsobjdef_columns", &[OID], TEXT, |_, _| Ok(Value::Null)),
-    strict("pg_get_serial_sequence", &[TEXT, TEXT], TEXT, |_, _| Ok(Value::Null)),
-    strict("pg_sequence_last_value", &[OID], INT8, |_, _| Ok(Value::Null)),
+    strict("pg_get_serial_sequence", &[TEXT, TEXT], TEXT, serial_sequence),
+    strict("pg_sequence_last_value", &[REGCLASS], INT8, |c, a| {
+        let sequence = relation(c, &a[0]).and_then(|relation| relation.sequence.as_ref());
+        Ok(sequence.and_then(|sequence| sequence.last).map_or(Value::Null, Value::Int))
+    }),
     strict("pg_sequence_parameters", &[OID], TEXT, |_, _| Ok(Value::Null)),
     strict("pg_index_column_has_property", &[REGCLASS, INT4, TEXT], BOOL, index_property),
     strict("pg_index_has_property", &[REGCLASS, TEXT], BOOL, |_, _| Ok(Value::Null)),
@@ -112,6 +115,22 @@ fn visible(context: &Context<'_>, args: &[Value]) -> Answer {
 
 fn relation<'c>(context: &'c Context<'_>, oid: &Value) -> Option<&'c Relation> {
     context.world.by_oid(oid.as_oid()?)
+}
+
+/// The sequence of a column, with its schema, as SQL writes it. The table is named as SQL writes it, too; the column is
+/// taken by its letters.
+fn serial_sequence(context: &Context<'_>, args: &[Value]) -> Answer {
+    let [table, column] = [&args[0], &args[1]].map(|arg| arg.as_str().unwrap_or_default());
+    let name = sql::sequence::name_in(table)?;
+    let relation = context.world.relation(&name).ok_or_else(|| {
+        SqlError::new(SqlState::UndefinedTable, format!("relation \"{name}\" does not exist"))
+    })?;
+    let at = (0..).zip(&relation.columns).find(|(_, known)| known.name == column).ok_or_else(|| {
+        let message = format!("column \"{column}\" of relation \"{name}\" does not exist");
+        SqlError::new(SqlState::UndefinedColumn, message)
+    })?;
+    let sequence = context.world.owned_sequence(relation, at.0);
+    Ok(sequence.map_or(Value::Null, |sequence| format!("public.{}", quoted(&sequence.name)).into()))
 }
 
 fn view_definition(context: &Context<'_>, args: &[Value]) -> Answer {
@@ -273,7 +292,7 @@ fn describe_object(context: &Context<'_>, args: &[Value]) -> Answer {
             .find_map(|relation| {
                 let mut columns = (1..).zip(&relation.columns);
                 let owned = columns.find(|(at, _)| oid::default_of(oid_of(relation), *at) == object);
-                owned.and_then(|(_, column)| default_text(column))
+                owned.and_then(|(_, column)| default_text(&context.world, column))
             })
             .map_or(Value::Null, |text| format!("default value {text}").into()),
         _ => types::info(object).map_or(Value::Null, |info| info.name.into()),

@@ -9,6 +9,7 @@ use crate::oid::*;
 use crate::settings::POSTGRES_VERSION;
 use crate::tables::setting;
 use crate::value::Value;
+use crate::world::quoted;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     strict("current_database", &[], NAME, |c, _| Ok(c.world.facts.session().database.as_str().into())),
@@ -26,6 +27,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(format!("PostgreSQL {POSTGRES_VERSION} (Gnitz {own}), compiled by rustc, 64-bit").into())
     }),
     strict("current_setting", &[TEXT, BOOL], TEXT, current_setting).from(1),
+    strict("currval", &[REGCLASS], INT8, |c, a| {
+        let sequence = a[0].as_oid().and_then(|oid| c.world.by_oid(oid));
+        let name = sequence.map_or_else(String::new, |sequence| quoted(&sequence.name));
+        c.world.facts.current_value(&name).map(Value::Int)
+    }),
+    strict("lastval", &[], INT8, |c, _| c.world.facts.last_value().map(Value::Int)),
     strict("set_config", &[TEXT, TEXT, BOOL], TEXT, set_config),
     strict("pg_backend_pid", &[], INT4, |c, _| Ok(Value::Int(c.world.facts.session().pid.into()))),
     strict("pg_is_in_recovery", &[], BOOL, |_, _| Ok(false.into())),

@@ -7,7 +7,7 @@ use zset::Type;
 
 use super::rows::Rows;
 use super::{Builder, Table, all};
-use crate::facts::{Column, Relation, RelationKind};
+use crate::facts::{Column, Relation, RelationKind, Sequence};
 use crate::oid;
 use crate::types::{self, pg_type_of};
 use crate::value::Value;
@@ -45,7 +45,7 @@ fn tables(world: &World<'_>, rows: &mut Rows) {
             ("is_typed", "NO".into()),
         ]);
     };
-    for relation in &world.relations {
+    for relation in world.relations.iter().filter(|relation| relation.kind != RelationKind::Sequence) {
         push(schema_of(relation).1, &relation.name, relation.kind == RelationKind::Table);
     }
     for table in all() {
@@ -68,7 +68,7 @@ fn views(world: &World<'_>, rows: &mut Rows) {
             ("is_trigger_insertable_into", "NO".into()),
         ]);
     };
-    for view in world.relations.iter().filter(|relation| relation.kind != RelationKind::Table) {
+    for view in world.relations.iter().filter(|relation| is_view(relation)) {
         let definition = crate::viewdef::text(world, view).map(|query| format!(" {query};").into());
         push(schema_of(view).1, &view.name, Value::or_null(definition));
     }
@@ -77,8 +77,13 @@ fn views(world: &World<'_>, rows: &mut Rows) {
     }
 }
 
+/// Gnitz's own system tables are listed as views.
+fn is_view(relation: &Relation) -> bool {
+    !matches!(relation.kind, RelationKind::Table | RelationKind::Sequence)
+}
+
 fn columns(world: &World<'_>, rows: &mut Rows) {
-    for relation in &world.relations {
+    for relation in world.relations.iter().filter(|relation| relation.kind != RelationKind::Sequence) {
         for (number, column) in (1..).zip(&relation.columns) {
             user_column(world, rows, relation, number, column);
         }
@@ -99,13 +104,18 @@ fn user_column(world: &World<'_>, rows: &mut Rows, relation: &Relation, number: 
         None => text.then_some(1 << 30),
     };
     let name = types::sql_name(ty, None).unwrap_or_default();
+    let sequence = column.identity.and_then(|_| world.sequence_of(relation, number - 1));
+    let option =
+        |of: fn(&Sequence) -> i64| sequence.map_or(Value::Null, |sequence| of(sequence).to_string().into());
+    let generation = column.identity.map(|always| if always { "ALWAYS" } else { "BY DEFAULT" });
+    let generation = Value::or_null(generation.map(Value::from));
     rows.push([
         ("table_catalog", catalog(world)),
         ("table_schema", schema_of(relation).1.into()),
         ("table_name", relation.name.as_str().into()),
         ("column_name", column.name.as_str().into()),
         ("ordinal_position", Value::Int(number)),
-        ("column_default", Value::or_null(default_text(column).map(Value::from))),
+        ("column_default", Value::or_null(default_text(world, column).map(Value::from))),
         ("is_nullable", yes(column.nullable || !table)),
         ("data_type", name.into()),
         ("character_maximum_length", number_of(column.max_len.map(i64::from))),
@@ -119,7 +129,12 @@ fn user_column(world: &World<'_>, rows: &mut Rows, relation: &Relation, number: 
         ("udt_name", types::info(ty).map_or("", |info| info.name).into()),
         ("dtd_identifier", number.to_string().into()),
         ("is_self_referencing", "NO".into()),
-        ("is_identity", "NO".into()),
+        ("is_identity", yes(column.identity.is_some())),
+        ("identity_generation", generation),
+        ("identity_start", option(|sequence| sequence.start)),
+        ("identity_increment", option(|sequence| sequence.increment)),
+        ("identity_maximum", option(|sequence| sequence.max)),
+        ("identity_minimum", option(|sequence| sequence.min)),
         ("identity_cycle", "NO".into()),
         ("is_generated", "NEVER".into()),
         ("is_updatable", yes(table)),

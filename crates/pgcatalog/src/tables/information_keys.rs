@@ -157,7 +157,7 @@ fn column_privileges(world: &World<'_>, rows: &mut Rows) {
 }
 
 fn for_each_privilege(world: &World<'_>, mut each: impl FnMut(&Relation, &str, &str, &'static str)) {
-    for relation in world.stored() {
+    for relation in world.tables_and_views() {
         let owner = world.owner_name(relation);
         for role in &world.roles {
             for privilege in PRIVILEGES {

@@ -107,7 +107,7 @@ fn index_statistics(world: &World<'_>, rows: &mut Rows) {
 }
 
 fn table_input(world: &World<'_>, rows: &mut Rows) {
-    for relation in world.stored() {
+    for relation in world.tables_and_views() {
         rows.push([
             ("relid", Value::oid(oid_of(relation))),
             ("schemaname", "public".into()),

@@ -17,6 +17,7 @@ mod information_keys;
 mod listings;
 mod relations;
 mod rows;
+mod sequences;
 mod server;
 mod sessions;
 mod settings;
@@ -89,12 +90,15 @@ pub(crate) fn by_oid(oid: u32) -> Option<&'static Table> {
 /// The rows of a table.
 pub(crate) fn rows(table: &'static Table, world: &World<'_>) -> Vec<Row> {
     let builder = if table.schema == "information_schema" {
-        information::builder(table.name).or_else(|| information_keys::builder(table.name))
+        information::builder(table.name)
+            .or_else(|| information_keys::builder(table.name))
+            .or_else(|| sequences::information_builder(table.name))
     } else {
         relations::builder(table.name)
             .or_else(|| server::builder(table.name))
             .or_else(|| settings::builder(table.name))
             .or_else(|| listings::builder(table.name))
+            .or_else(|| sequences::builder(table.name))
             .or_else(|| sessions::builder(table.name))
             .or_else(|| builtin::builder(table.name))
     };

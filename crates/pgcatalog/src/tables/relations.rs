@@ -80,6 +80,7 @@ fn classes(world: &World<'_>, rows: &mut Rows) {
         let id = oid_of(relation);
         let keyed = !relation.primary_key.is_empty() && relation.kind == RelationKind::Table;
         let plain = relation.kind == RelationKind::PlainView;
+        let sequence = relation.kind == RelationKind::Sequence;
         let owner = Value::oid(world.owner_of(relation));
         let acl = world.facts.access_list(relation);
         rows.push([
@@ -88,17 +89,26 @@ fn classes(world: &World<'_>, rows: &mut Rows) {
             ("relnamespace", Value::oid(schema_of(relation).0)),
             ("reltype", Value::oid(row_type(relation))),
             ("relowner", owner.clone()),
-            ("relam", Value::Int(if plain { 0 } else { 2 })),
+            ("relam", Value::Int(if plain || sequence { 0 } else { 2 })),
             ("relfilenode", Value::oid(if plain { 0 } else { id })),
             ("relpages", Value::Int((relation.bytes + 8191) / 8192)),
-            ("reltuples", Value::Float(if plain { -1.0 } else { relation.rows as f64 })),
+            (
+                "reltuples",
+                Value::Float(if plain {
+                    -1.0
+                } else if sequence {
+                    1.0
+                } else {
+                    relation.rows as f64
+                }),
+            ),
             ("relhasindex", keyed.into()),
             ("relpersistence", "p".into()),
             ("relkind", kind_letter(relation.kind).into()),
             ("relnatts", Value::Int(relation.columns.len() as i64)),
             ("relhasrules", relation.kind.is_view().into()),
             ("relispopulated", true.into()),
-            ("relreplident", if plain { "n" } else { "d" }.into()),
+            ("relreplident", if plain || sequence { "n" } else { "d" }.into()),
             ("relacl", acl.map_or(Value::Null, |acl| Value::array(acl.iter().map(Value::text).collect()))),
         ]);
         if keyed {
@@ -125,6 +135,7 @@ fn kind_letter(kind: RelationKind) -> &'static str {
     match kind {
         RelationKind::Table => "r",
         RelationKind::View => "m",
+        RelationKind::Sequence => "S",
         RelationKind::PlainView | RelationKind::System => "v",
     }
 }
@@ -132,7 +143,7 @@ fn kind_letter(kind: RelationKind) -> &'static str {
 /// Only what users made has a row type.
 fn row_type(relation: &Relation) -> u32 {
     match relation.kind {
-        RelationKind::System => 0,
+        RelationKind::System | RelationKind::Sequence => 0,
         _ => part(oid_of(relation), Part::RowType),
     }
 }
@@ -171,6 +182,7 @@ struct Attribute<'a> {
     modifier: i32,
     required: bool,
     default: bool,
+    identity: Option<bool>,
 }
 
 impl Attribute<'_> {
@@ -200,6 +212,7 @@ impl Attribute<'_> {
             ("attstorage", letter(info.map(|info| info.storage))),
             ("attnotnull", self.required.into()),
             ("atthasdef", self.default.into()),
+            ("attidentity", self.identity.map_or("", |always| if always { "a" } else { "d" }).into()),
             ("attislocal", true.into()),
             ("attcollation", Value::oid(self.collation(info.map_or(0, |info| info.collation)))),
         ]);
@@ -218,7 +231,7 @@ fn attributes(world: &World<'_>, rows: &mut Rows) {
         let index = part(oid_of(relation), Part::Index);
         for (number, column) in (1..).zip(key_columns(relation)) {
             let attribute = attribute(index, number, column, false);
-            Attribute { default: false, ..attribute }.push(rows);
+            Attribute { default: false, identity: None, ..attribute }.push(rows);
         }
     }
 }
@@ -234,6 +247,7 @@ fn attribute(relation: u32, number: usize, column: &Column, declared: bool) -> A
         modifier,
         required: declared && !column.nullable,
         default: column.default.is_some(),
+        identity: column.identity,
     }
 }
 
@@ -243,7 +257,8 @@ static CATALOG_ATTRIBUTES: LazyLock<Vec<Row>> = LazyLock::new(|| {
     for table in all() {
         for (number, column) in (1..).zip(&table.columns) {
             let (name, ty, required) = (column.name, column.ty, column.required);
-            Attribute { relation: table.oid, number, name, ty, modifier: -1, required, default: false }
+            let (modifier, default, identity) = (-1, false, None);
+            Attribute { relation: table.oid, number, name, ty, modifier, required, default, identity }
                 .push(&mut rows);
         }
     }
@@ -257,7 +272,7 @@ pub(super) fn key_columns(relation: &Relation) -> impl Iterator<Item = &Column> 
 
 fn types_of(world: &World<'_>, rows: &mut Rows) {
     rows.extend(&TYPES);
-    for relation in world.stored() {
+    for relation in world.stored().filter(|relation| relation.kind != RelationKind::Sequence) {
         let id = oid_of(relation);
         let owner = Value::oid(world.owner_of(relation));
         let common = |rows: &mut Rows, oid: u32, name: &str, composite: bool, functions: [i64; 4]| {
@@ -345,7 +360,7 @@ fn constraints(world: &World<'_>, rows: &mut Rows) {
 fn defaults(world: &World<'_>, rows: &mut Rows) {
     for relation in world.stored() {
         for (number, column) in (1..).zip(&relation.columns) {
-            let Some(text) = default_text(column) else { continue };
+            let Some(text) = default_text(world, column) else { continue };
             rows.push([
                 ("oid", Value::oid(default_of(oid_of(relation), number))),
                 ("adrelid", Value::oid(oid_of(relation))),
@@ -372,6 +387,9 @@ fn rules(world: &World<'_>, rows: &mut Rows) {
 }
 
 fn dependencies(world: &World<'_>, rows: &mut Rows) {
+    for sequence in world.stored() {
+        sequence_dependencies(world, rows, sequence);
+    }
     let mut depend = |class: u32, object: u32, on_class: u32, on: u32, kind: &str| {
         rows.push([
             ("classid", Value::oid(class)),
@@ -384,6 +402,9 @@ fn dependencies(world: &World<'_>, rows: &mut Rows) {
     for relation in world.stored() {
         let id = oid_of(relation);
         depend(oid::PG_CLASS, id, oid::PG_NAMESPACE, oid::PUBLIC, "n");
+        if relation.kind == RelationKind::Sequence {
+            continue;
+        }
         depend(oid::PG_TYPE, part(id, Part::RowType), oid::PG_CLASS, id, "i");
         if !relation.primary_key.is_empty() {
             let (index, constraint) = (part(id, Part::Index), part(id, Part::Constraint));
@@ -397,6 +418,31 @@ fn dependencies(world: &World<'_>, rows: &mut Rows) {
                 depend(oid::PG_REWRITE, rule, oid::PG_CLASS, oid::FIRST_USER + source, "n");
             }
         }
+    }
+}
+
+/// A sequence goes with its column, and the column's default takes its values.
+fn sequence_dependencies(world: &World<'_>, rows: &mut Rows, relation: &Relation) {
+    let Some(sequence) = &relation.sequence else { return };
+    let Some((table, column)) = sequence.owner else { return };
+    let (id, table) = (oid_of(relation), oid::FIRST_USER + table);
+    let number = i64::from(column) + 1;
+    rows.push([
+        ("classid", Value::oid(oid::PG_CLASS)),
+        ("objid", Value::oid(id)),
+        ("refclassid", Value::oid(oid::PG_CLASS)),
+        ("refobjid", Value::oid(table)),
+        ("refobjsubid", Value::Int(number)),
+        ("deptype", if sequence.identity { "i" } else { "a" }.into()),
+    ]);
+    if world.by_oid(table).is_some() && !sequence.identity {
+        rows.push([
+            ("classid", Value::oid(oid::PG_ATTRDEF)),
+            ("objid", Value::oid(default_of(table, column as usize + 1))),
+            ("refclassid", Value::oid(oid::PG_CLASS)),
+            ("refobjid", Value::oid(id)),
+            ("deptype", "n".into()),
+        ]);
     }
 }
 

@@ -140,7 +140,7 @@ fn members(world: &World<'_>, rows: &mut Rows) {
 }
 
 fn table_statistics(world: &World<'_>, rows: &mut Rows) {
-    for relation in world.stored() {
+    for relation in world.tables_and_views() {
         rows.push([
             ("relid", Value::oid(oid_of(relation))),
             ("schemaname", "public".into()),

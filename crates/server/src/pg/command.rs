@@ -88,7 +88,9 @@ pub(crate) enum Command {
 pub(crate) enum Discard {
     /// Everything.
     All,
-    /// Plans, sequences' values, temporary tables: nothing that can be seen.
+    /// The values that were taken from sequences.
+    Sequences,
+    /// Plans, temporary tables: nothing that can be seen.
     Nothing(&'static str),
 }
 
@@ -150,6 +152,7 @@ impl Command {
             Command::Deallocate(Some(_)) => "DEALLOCATE",
             Command::Deallocate(None) => "DEALLOCATE ALL",
             Command::Discard(Discard::All) => "DISCARD ALL",
+            Command::Discard(Discard::Sequences) => "DISCARD SEQUENCES",
             Command::Discard(Discard::Nothing(tag)) => tag,
             Command::Declare { .. } => "DECLARE CURSOR",
             Command::Fetch { only_move: true, .. } => "MOVE",
@@ -357,7 +360,7 @@ fn discard(words: &mut Words<'_>) -> Result<Command, Report> {
     Ok(Command::Discard(match what.as_str() {
         "all" => Discard::All,
         "plans" => Discard::Nothing("DISCARD PLANS"),
-        "sequences" => Discard::Nothing("DISCARD SEQUENCES"),
+        "sequences" => Discard::Sequences,
         "temp" | "temporary" => Discard::Nothing("DISCARD TEMP"),
         other => return Err(Report::syntax(format!("syntax error at or near \"{other}\""))),
     }))

@@ -528,6 +528,7 @@ impl Client {
             }
             Command::Deallocate(None) => self.named.clear_named(),
             Command::Discard(Discard::All) => self.discard_all(in_block)?,
+            Command::Discard(Discard::Sequences) => self.engine.forget_sequences(),
             Command::Discard(Discard::Nothing(_)) => {}
             Command::Declare { name, hold, forward, binary, start } => {
                 let cursor = Cursor { hold: *hold, forward: *forward, binary: *binary };
@@ -607,6 +608,7 @@ impl Client {
         self.portals.clear();
         self.named.clear();
         self.cache.clear();
+        self.engine.forget_sequences();
         self.changing_settings(|settings| settings.reset(false));
         Ok(())
     }

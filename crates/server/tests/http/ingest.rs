@@ -48,6 +48,18 @@ async fn operations_apply_in_order_as_one_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_without_a_key_get_one_from_its_sequence() {
+    let server = Server::start().await;
+    server.run("CREATE TABLE t (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name TEXT)");
+    let body = r#"{"name": "Ada"} {"id": 40, "name": "Bo"} {"op": "upsert", "row": {"id": 40, "name": "Cy"}} {"name": "Di"}"#;
+    written(&server.post("/ingest/t", &[NDJSON], &body.replace("} {", "}\n{")).await, 4);
+    assert_eq!(rows(&server).await, "id,name\n1,Ada\n2,Di\n40,Cy\n");
+    written(&server.post("/ingest/t?op=upsert", &[CSV], "id\n1\n41\n").await, 2);
+    written(&server.post("/ingest/t", &[CSV], "name\nEd\nFay\n").await, 2);
+    assert_eq!(rows(&server).await, "id,name\n1,Ada\n2,Di\n3,Ed\n4,Fay\n40,Cy\n41,\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn csv_has_one_operation_for_all() {
     let server = table().await;
     written(&server.post("/ingest/t", &[CSV], "name,id\nAda,1\n\"\",2\n,3\n").await, 3);

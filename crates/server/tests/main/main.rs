@@ -8,6 +8,7 @@ mod extended;
 mod feeds;
 mod garbage;
 mod limits;
+mod sequences;
 mod sessions;
 mod simple;
 mod transactions;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast::{ConflictTarget, OnConflict, OnConflictAction};
 use zset::{Batch, BatchBuilder, TraceCursor, Vector};
 
-use super::update::{resolve_defaults, with_targets};
+use super::update::{counted, resolve_defaults, with_targets};
 use super::{Affected, Writable, rows};
 use crate::access::{self, Hit};
 use crate::catalog::Snapshot;
@@ -53,7 +53,11 @@ impl Conflict {
         check_target(target, on)?;
         let OnConflictAction::DoUpdate(update) = &on.action else { return Ok(Conflict { update: None }) };
         let scope = Scope::new(vec![Relation::of(&target.def, alias), Relation::of(&target.def, "excluded")]);
-        let assignments = resolve_defaults(target, &target.assignments(&update.assignments)?)?;
+        let written = target.assignments(&update.assignments)?;
+        if !counted(target, &written).is_empty() {
+            return Err(SqlError::unsupported("DEFAULT of a sequence in ON CONFLICT DO UPDATE"));
+        }
+        let assignments = resolve_defaults(target, &written)?;
         let columns = assignments.iter().map(|(column, _)| *column).collect();
         let values = scalar::compile(planner, &scope, &with_targets(target, assignments), params)?;
         let condition = match &update.selection {

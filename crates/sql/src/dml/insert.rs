@@ -14,6 +14,7 @@ use zset::{BatchBuilder, Datum, Vector};
 use super::asked::{gather, typed};
 use super::conflict::Conflict;
 use super::plain::{self, Plain};
+use super::taken::{self, Counted};
 use super::{Affected, Env, Writable, is_default, rows};
 use crate::adhoc::Rows;
 use crate::catalog::{ColumnDef, Snapshot};
@@ -23,7 +24,8 @@ use crate::names;
 use crate::params::{Params, placeholder};
 use crate::planner::Planner;
 use crate::scalar::{self, Given, Scalars, Scope, Target};
-use crate::statement::{Statement, parse_expression, parse_one};
+use crate::sequence::{Sequences, Taken};
+use crate::statement::{Overriding, Statement, parse_expression, parse_one};
 
 /// A prepared `INSERT`.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub(super) struct Insert {
 #[derive(Debug)]
 enum Source {
     /// A few rows without expressions, `ON CONFLICT` and `RETURNING`.
-    Plain(Plain),
+    Plain(Plain, Counted),
     Values(Values),
     Query {
         query: Box<Query>,
@@ -45,6 +47,8 @@ enum Source {
         columns: Vec<u32>,
         /// The columns are named, so that the query must give all of them.
         explicit: bool,
+        /// The first column that it may not give, and why.
+        guard: Option<(usize, SqlError)>,
     },
 }
 
@@ -55,6 +59,7 @@ struct Values {
     cells: Vec<Vec<Cell>>,
     /// The expressions among the cells.
     computed: Option<Scalars>,
+    counted: Counted,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +68,8 @@ enum Cell {
     Parameter(usize),
     /// The expression of this number.
     Computed(usize),
+    /// What a sequence gives, by its number in [`Counted`].
+    Taken(usize),
     /// The column's default.
     Default,
 }
@@ -74,12 +81,14 @@ pub(super) struct Defaults {
     constants: Vec<Datum>,
     /// The columns whose default is computed, and how.
     computed: Option<(Vec<u32>, Scalars)>,
+    /// The columns that sequences give values to.
+    sequences: Vec<(u32, String)>,
 }
 
 pub(super) fn prepare(
     planner: &Arc<Planner>,
     snapshot: &Arc<dyn Snapshot>,
-    insert: &ast::Insert,
+    (insert, overriding): (&ast::Insert, Overriding),
     params: &mut Params,
 ) -> Result<(Writable, String, Insert), SqlError> {
     refuse_clauses(insert)?;
@@ -90,14 +99,14 @@ pub(super) fn prepare(
     let alias = insert.table_alias.as_ref().map(|alias| names::fold(&alias.alias));
     let alias = alias.unwrap_or_else(|| target.def.name.clone());
     let columns = named_columns(&target, &insert.columns)?;
+    let explicit = !insert.columns.is_empty();
+    let into = Written { columns: &columns, explicit, overriding };
+    let defaults = Defaults::new(planner, &target)?;
     let source = match insert.source.as_deref() {
         None => Source::Values(default_values(&target)),
         Some(query) => match plain_values(query) {
-            Some(rows) => {
-                let explicit = !insert.columns.is_empty();
-                Source::Values(values(planner, &target, &columns, explicit, rows, params)?)
-            }
-            None => query_source(&target, &columns, !insert.columns.is_empty(), query, params)?,
+            Some(rows) => Source::Values(values(planner, &target, into, rows, params)?),
+            None => query_source(&target, into, &defaults, query, params)?,
         },
     };
     let conflict = match &insert.on {
@@ -105,10 +114,13 @@ pub(super) fn prepare(
         Some(other) => return Err(SqlError::unsupported(other).with_hint("write ON CONFLICT")),
         None => None,
     };
-    let defaults = Defaults::new(planner, &target)?;
     let source = match source {
-        Source::Values(values) if conflict.is_none() && insert.returning.is_none() => {
-            values.simplest(&defaults)
+        Source::Values(mut values) => {
+            values.take_defaults(&defaults)?;
+            match conflict.is_none() && insert.returning.is_none() {
+                true => values.simplest(&defaults),
+                false => Source::Values(values),
+            }
         }
         source => source,
     };
@@ -120,10 +132,35 @@ pub(super) fn is_of_values(insert: &ast::Insert) -> bool {
     insert.source.as_deref().is_none_or(|query| plain_values(query).is_some())
 }
 
+/// Where the values that are written go.
+#[derive(Clone, Copy)]
+struct Written<'a> {
+    /// The columns, in the order of the values.
+    columns: &'a [u32],
+    /// They are named, so that all of them must be given.
+    explicit: bool,
+    overriding: Overriding,
+}
+
+impl Written<'_> {
+    /// Whether a value that is written for this column gives way to its sequence's.
+    fn gives_way(&self, column: &ColumnDef) -> bool {
+        self.overriding == Overriding::UserValue && column.identity.is_some()
+    }
+
+    /// Refuses a value for a column that is always generated.
+    fn check(&self, column: &ColumnDef) -> Result<(), SqlError> {
+        match column.is_always_generated() && self.overriding == Overriding::Nothing {
+            true => Err(taken::always_generated(column)),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Insert {
     pub(super) fn is_of_few_rows(&self) -> bool {
         match &self.source {
-            Source::Plain(_) => true,
+            Source::Plain(..) => true,
             Source::Values(values) => values.cells.len() <= plain::FEW,
             Source::Query { .. } => false,
         }
@@ -136,9 +173,16 @@ impl Insert {
         given: &Given<'_>,
     ) -> Result<Affected, SqlError> {
         let (mut columns, count) = match &self.source {
-            Source::Plain(rows) => return rows.insert(target, env, given),
-            Source::Values(values) => (values.columns(target, &self.defaults, given)?, values.cells.len()),
-            Source::Query { query, params, columns, explicit } => {
+            Source::Plain(rows, counted) => {
+                let taken = counted.take(env.sequences, rows.taken())?;
+                return rows.insert(target, env, given, taken);
+            }
+            Source::Values(values) => {
+                (values.columns(target, &self.defaults, env, given)?, values.cells.len())
+            }
+            Source::Query { query, params, columns, explicit, guard } => {
+                let written = taken::write_out(query, env.sequences)?;
+                let query = written.as_ref().unwrap_or(query);
                 let answer =
                     env.planner.query(env.snapshot, query, &typed(params, env)?, env.now, env.cancel)?;
                 let width = answer.schema.fields().len();
@@ -148,7 +192,10 @@ impl Insert {
                 if *explicit && width < columns.len() {
                     return Err(too_few());
                 }
-                self.complete(target, &answer, &columns[..width], given)?
+                if let Some((_, error)) = guard.as_ref().filter(|(at, _)| *at < width) {
+                    return Err(error.clone());
+                }
+                self.complete(target, &answer, &columns[..width], env, given)?
             }
         };
         rows::check(target, &mut columns)?;
@@ -165,10 +212,13 @@ impl Insert {
         target: &Writable,
         answer: &Rows,
         columns: &[u32],
+        env: &Env<'_>,
         given: &Given<'_>,
     ) -> Result<(Vec<Vector>, usize), SqlError> {
         let count = answer.batches.iter().map(|b| b.num_rows()).sum();
-        let mut out = self.defaults.columns(target, count, given, |column| !columns.contains(&column))?;
+        let wanted = |column| !columns.contains(&column);
+        let mut out = self.defaults.columns(target, count, given, wanted)?;
+        self.defaults.take(env.sequences, count, &mut out, target, wanted)?;
         for (index, &column) in columns.iter().enumerate() {
             let def = &target.def.columns[column as usize];
             let place = Target { name: &def.name, ty: def.ty.ty };
@@ -226,17 +276,19 @@ fn plain_values(query: &Query) -> Option<Vec<&[Expr]>> {
 }
 
 fn default_values(target: &Writable) -> Values {
-    Values { cells: vec![vec![Cell::Default; target.def.columns.len()]], computed: None }
+    let cells = vec![vec![Cell::Default; target.def.columns.len()]];
+    Values { cells, computed: None, counted: Counted::default() }
 }
 
 fn values(
     planner: &Arc<Planner>,
     target: &Writable,
-    columns: &[u32],
-    explicit: bool,
+    into: Written<'_>,
     written: Vec<&[Expr]>,
     params: &mut Params,
 ) -> Result<Values, SqlError> {
+    let Written { columns, explicit, .. } = into;
+    let mut counted = Counted::default();
     let width = written.first().map_or(0, |row| row.len());
     let mut cells = Vec::with_capacity(written.len());
     let mut exprs: Vec<(Expr, Option<Target<'_>>)> = Vec::new();
@@ -253,8 +305,14 @@ fn values(
         let mut out = vec![Cell::Default; target.def.columns.len()];
         for (expr, &column) in row.iter().zip(columns) {
             let def = &target.def.columns[column as usize];
+            if !is_default(expr) {
+                into.check(def)
+                    .map_err(|error| error.at(crate::error::Position::of(ast::Spanned::span(expr))))?;
+            }
             out[column as usize] = match cell(expr, def, params)? {
+                Some(_) if into.gives_way(def) => Cell::Default,
                 Some(cell) => cell,
+                None if let Some(taken) = Taken::of(expr)? => Cell::Taken(counted.number(taken)),
                 None => {
                     exprs.push((expr.clone(), Some(Target { name: &def.name, ty: def.ty.ty })));
                     Cell::Computed(exprs.len() - 1)
@@ -267,7 +325,7 @@ fn values(
         true => None,
         false => Some(scalar::compile(planner, &Scope::default(), &exprs, params)?),
     };
-    Ok(Values { cells, computed })
+    Ok(Values { cells, computed, counted })
 }
 
 /// What is written in one place, unless it is an expression.
@@ -296,11 +354,24 @@ fn cell(expr: &Expr, column: &ColumnDef, params: &mut Params) -> Result<Option<C
 }
 
 impl Values {
+    /// Notes which defaults are sequences' values.
+    fn take_defaults(&mut self, defaults: &Defaults) -> Result<(), SqlError> {
+        for (column, sequence) in &defaults.sequences {
+            let number = self.counted.number(Taken::Next(sequence.clone()));
+            for row in &mut self.cells {
+                if let Some(cell @ Cell::Default) = row.get_mut(*column as usize) {
+                    *cell = Cell::Taken(number);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Rows without expressions, if they are few.
     fn simplest(self, defaults: &Defaults) -> Source {
         let constant = |cells: &Vec<Cell>| {
             let of = |(column, cell): (u32, &Cell)| match cell {
-                Cell::Value(_) | Cell::Parameter(_) => true,
+                Cell::Value(_) | Cell::Parameter(_) | Cell::Taken(_) => true,
                 Cell::Computed(_) => false,
                 Cell::Default => defaults.is_constant(column),
             };
@@ -312,16 +383,18 @@ impl Values {
         let plain = |(cell, default): (Cell, &Datum)| match cell {
             Cell::Value(value) => plain::Cell::Value(value),
             Cell::Parameter(at) => plain::Cell::Parameter(at),
+            Cell::Taken(at) => plain::Cell::Taken(at),
             Cell::Default | Cell::Computed(_) => plain::Cell::Value(default.clone()),
         };
         let row = |cells: Vec<Cell>| cells.into_iter().zip(&defaults.constants).map(plain).collect();
-        Source::Plain(Plain { cells: self.cells.into_iter().map(row).collect() })
+        Source::Plain(Plain { cells: self.cells.into_iter().map(row).collect() }, self.counted)
     }
 
     fn columns(
         &self,
         target: &Writable,
         defaults: &Defaults,
+        env: &Env<'_>,
         given: &Given<'_>,
     ) -> Result<Vec<Vector>, SqlError> {
         let computed = match &self.computed {
@@ -329,22 +402,28 @@ impl Values {
             None => Vec::new(),
         };
         let count = self.cells.len();
+        let cells = self.cells.iter().flatten();
+        let taken = cells.filter_map(|cell| if let Cell::Taken(at) = cell { Some(*at) } else { None });
+        let mut values = self.counted.take(env.sequences, taken)?;
         let wants = |column: u32| {
             self.cells.iter().any(|row| matches!(row.get(column as usize), Some(Cell::Default)))
         };
         let defaults = defaults.columns(target, count, given, wants)?;
-        let mut out = Vec::with_capacity(target.def.columns.len());
-        for (index, (def, default)) in target.def.columns.iter().zip(defaults).enumerate() {
-            let mut column = Vector::with_capacity(def.ty.ty.lane(), count);
-            for (row, cells) in self.cells.iter().enumerate() {
-                match &cells[index] {
+        let columns = &target.def.columns;
+        let mut out: Vec<Vector> =
+            columns.iter().map(|def| Vector::with_capacity(def.ty.ty.lane(), count)).collect();
+        // Row by row, as sequences count.
+        for (row, cells) in self.cells.iter().enumerate() {
+            for (index, (cell, column)) in cells.iter().zip(&mut out).enumerate() {
+                let ty = columns[index].ty.ty;
+                match cell {
                     Cell::Value(value) => column.push_datum(value),
                     Cell::Parameter(at) => column.push_datum(given.param(*at)),
-                    Cell::Computed(at) => column.push_datum(&computed[*at].get_as(0, def.ty.ty)),
-                    Cell::Default => column.extend_range(&default, row..row + 1),
+                    Cell::Computed(at) => column.push_datum(&computed[*at].get_as(0, ty)),
+                    Cell::Taken(at) => column.push_datum(&values.next(*at, ty)?),
+                    Cell::Default => column.extend_range(&defaults[index], row..row + 1),
                 }
             }
-            out.push(column);
         }
         Ok(out)
     }
@@ -355,12 +434,17 @@ impl Defaults {
         let mut constants = Vec::with_capacity(target.def.columns.len());
         let mut columns = Vec::new();
         let mut exprs = Vec::new();
+        let mut sequences: Vec<(u32, String)> = Vec::new();
         for (index, def) in (0..).zip(&target.def.columns) {
             let mut constant = Datum::Null;
+            sequences.extend(def.identity.as_ref().map(|identity| (index, identity.sequence.clone())));
             if let Some(text) = &def.default {
                 let expr = parse_expression(text)?;
                 match Literal::of(&expr)? {
                     Some(literal) => constant = literal.assign(def.ty.ty)?,
+                    None if let Some(Taken::Next(sequence)) = Taken::of(&expr)? => {
+                        sequences.push((index, sequence));
+                    }
                     None => {
                         columns.push(index);
                         exprs.push((expr, Some(Target { name: &def.name, ty: def.ty.ty })));
@@ -376,7 +460,28 @@ impl Defaults {
                 Some((columns, scalars))
             }
         };
-        Ok(Defaults { constants, computed })
+        Ok(Defaults { constants, computed, sequences })
+    }
+
+    /// Whether a sequence gives the column its values.
+    fn is_counted(&self, column: u32) -> bool {
+        self.sequences.iter().any(|(counted, _)| *counted == column)
+    }
+
+    /// Puts `count` values of sequences into those of the columns that they give values to and that are wanted.
+    pub(super) fn take(
+        &self,
+        sequences: &dyn Sequences,
+        count: usize,
+        columns: &mut [Vector],
+        target: &Writable,
+        wanted: impl Fn(u32) -> bool,
+    ) -> Result<(), SqlError> {
+        for (column, sequence) in self.sequences.iter().filter(|(column, _)| wanted(*column)) {
+            let def = &target.def.columns[*column as usize];
+            columns[*column as usize] = taken::column(sequences, sequence, def.ty.ty, count)?;
+        }
+        Ok(())
     }
 
     /// Whether the default of this column is the same at every execution.
@@ -384,7 +489,8 @@ impl Defaults {
         self.computed.as_ref().is_none_or(|(columns, _)| !columns.contains(&column))
     }
 
-    /// `count` rows of the defaults of the columns that are wanted; the others stay empty.
+    /// `count` rows of the defaults of the columns that are wanted; the others stay empty, and what sequences give
+    /// is not there yet.
     pub(super) fn columns(
         &self,
         target: &Writable,
@@ -412,12 +518,19 @@ impl Defaults {
 /// A query's rows. Bare strings, NULLs and parameters of its select list take the types of their columns.
 fn query_source(
     target: &Writable,
-    columns: &[u32],
-    explicit: bool,
+    into: Written<'_>,
+    defaults: &Defaults,
     query: &Query,
     params: &mut Params,
 ) -> Result<Source, SqlError> {
     let mut query = Box::new(query.clone());
+    let columns = leave_to_sequences(target, into, defaults, &mut query)?;
+    let (columns, explicit) = (columns.as_slice(), into.explicit);
+    let is_list = matches!(query.body.as_ref(), SetExpr::Values(_));
+    let guard = guard(target, into).filter(|_| !is_list);
+    if let Some((_, error)) = guard.as_ref().filter(|_| explicit) {
+        return Err(error.clone());
+    }
     let no_column = |_: &Expr| None;
     if let SetExpr::Select(select) = query.body.as_mut() {
         for (item, &column) in select.projection.iter_mut().zip(columns) {
@@ -460,7 +573,57 @@ fn query_source(
         }
     }
     params.note_all(&query)?;
-    Ok(Source::Query { params: params.clone(), query, columns: columns.to_vec(), explicit })
+    Ok(Source::Query { params: params.clone(), query, columns: columns.to_vec(), explicit, guard })
+}
+
+/// The columns that a query gives. Those for which a list of rows says `DEFAULT`, and which sequences give values to,
+/// are taken out of it.
+fn leave_to_sequences(
+    target: &Writable,
+    into: Written<'_>,
+    defaults: &Defaults,
+    query: &mut Query,
+) -> Result<Vec<u32>, SqlError> {
+    let mut left = into.columns.to_vec();
+    let SetExpr::Values(values) = query.body.as_mut() else { return Ok(left) };
+    for at in (0..left.len()).rev() {
+        let def = &target.def.columns[left[at] as usize];
+        let is_left = |row: &ast::Parens<Vec<Expr>>| {
+            row.content.get(at).is_some_and(|expr| is_default(expr) || into.gives_way(def))
+        };
+        let (all, any) = (values.rows.iter().all(is_left), values.rows.iter().any(is_left));
+        if !all {
+            into.check(def)?;
+        }
+        match defaults.is_counted(left[at]) {
+            true if all => {
+                left.remove(at);
+                values.rows.iter_mut().for_each(|row| _ = row.content.remove(at));
+            }
+            true if any => {
+                return Err(SqlError::unsupported(format!(
+                    "DEFAULT of column \"{}\" in some rows of VALUES with subqueries",
+                    def.name
+                ))
+                .with_hint("write an INSERT for each kind of row"));
+            }
+            _ => {}
+        }
+    }
+    Ok(left)
+}
+
+/// The first of the columns that a query may not give, and why.
+fn guard(target: &Writable, into: Written<'_>) -> Option<(usize, SqlError)> {
+    let refusal = |(at, &column): (usize, &u32)| {
+        let def = &target.def.columns[column as usize];
+        if into.gives_way(def) {
+            let refusal = SqlError::unsupported("OVERRIDING USER VALUE with a query");
+            return Some((at, refusal.with_hint("leave the identity columns out of the query")));
+        }
+        into.check(def).err().map(|error| (at, error))
+    };
+    into.columns.iter().enumerate().find_map(refusal)
 }
 
 /// A list of rows as one `SELECT` a row: the planner runs no subquery inside `VALUES`.

@@ -16,6 +16,7 @@ use crate::input;
 use crate::params::check_lane;
 use crate::planner::Planner;
 use crate::scalar::Given;
+use crate::sequence::{NoSequences, Sequences};
 use crate::types::{from_arrow_or_refuse, to_vector};
 
 /// Rows on their way into one table. After an error it must be dropped.
@@ -135,10 +136,10 @@ impl Loader {
     }
 
     /// The changes that the rows collected so far make to the snapshot; the loader is empty then. `now` is what
-    /// a default of `now()` gives.
+    /// a default of `now()` gives. No column may want values of a sequence.
     pub fn finish(&mut self, snapshot: &dyn Snapshot, now: i64) -> Result<Changes, SqlError> {
         let mut builder = BatchBuilder::new();
-        let affected = self.encode(now, &mut builder)?;
+        let affected = self.encode(now, &NoSequences, &mut builder)?;
         let delta = rows::finish(&self.target, snapshot, builder)?;
         let table = Arc::clone(&self.target.def);
         Ok(Changes { table, delta, affected, returning: None })
@@ -146,11 +147,17 @@ impl Loader {
 
     /// Encodes the rows collected so far onto `out` and says how many they were; the loader is empty then. Whether
     /// their keys are free is for the caller to check.
-    pub fn encode(&mut self, now: i64, out: &mut BatchBuilder) -> Result<u64, SqlError> {
+    pub fn encode(
+        &mut self,
+        now: i64,
+        sequences: &dyn Sequences,
+        out: &mut BatchBuilder,
+    ) -> Result<u64, SqlError> {
         let count = std::mem::take(&mut self.rows);
         let given = Given { raw: &[], params: &[], now };
-        let mut columns =
-            self.defaults.columns(&self.target, count, &given, |column| !self.given.contains(&column))?;
+        let wanted = |column| !self.given.contains(&column);
+        let mut columns = self.defaults.columns(&self.target, count, &given, wanted)?;
+        self.defaults.take(sequences, count, &mut columns, &self.target, wanted)?;
         let fresh = self.empty();
         for (column, vector) in self.given.iter().zip(std::mem::replace(&mut self.vectors, fresh)) {
             columns[*column as usize] = vector;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use zset::{BatchBuilder, Datum};
 
+use super::taken::Values;
 use super::{Affected, Env, Writable, rows};
 use crate::error::SqlError;
 use crate::scalar::Given;
@@ -25,14 +26,23 @@ pub(super) struct Plain {
 pub(super) enum Cell {
     Value(Datum),
     Parameter(usize),
+    /// What a sequence gives, by its number.
+    Taken(usize),
 }
 
 impl Plain {
+    /// The numbers of the values that sequences give, in the order of the cells.
+    pub(super) fn taken(&self) -> impl Iterator<Item = usize> + '_ {
+        let taken = |cell: &Cell| if let Cell::Taken(at) = cell { Some(*at) } else { None };
+        self.cells.iter().flatten().filter_map(taken)
+    }
+
     pub(super) fn insert(
         &self,
         target: &Writable,
         env: &Env<'_>,
         given: &Given<'_>,
+        mut taken: Values,
     ) -> Result<Affected, SqlError> {
         let def = &target.def;
         let mut builder = BatchBuilder::new();
@@ -40,11 +50,11 @@ impl Plain {
         for cells in &self.cells {
             row.clear();
             for (cell, column) in cells.iter().zip(&def.columns) {
-                let value = match cell {
-                    Cell::Value(value) => value,
-                    Cell::Parameter(at) => given.param(*at),
-                };
-                row.push(rows::check_value(column, def, value)?);
+                row.push(match cell {
+                    Cell::Value(value) => rows::check_value(column, def, value)?,
+                    Cell::Parameter(at) => rows::check_value(column, def, given.param(*at))?,
+                    Cell::Taken(at) => Cow::Owned(taken.next(*at, column.ty.ty)?),
+                });
             }
             target.layout.encode_datums(&row, 1, &mut builder)?;
         }

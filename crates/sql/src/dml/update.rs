@@ -7,7 +7,7 @@ use zset::{BatchBuilder, Vector};
 
 use super::asked::{Asked, Question};
 use super::delete::named_table;
-use super::{Affected, Env, Writable, is_default, rows};
+use super::{Affected, Env, Writable, is_default, rows, taken};
 use crate::access::{self, Access};
 use crate::catalog::{Snapshot, TableDef};
 use crate::error::SqlError;
@@ -21,6 +21,8 @@ use crate::statement::parse_expression;
 pub(super) struct Update {
     /// The columns that change.
     columns: Vec<u32>,
+    /// Those that get values of sequences, by their place among them.
+    counted: Vec<(usize, String)>,
     source: Source,
 }
 
@@ -48,7 +50,9 @@ pub(super) fn prepare(
     let (name, alias) = named_table(&update.table, "UPDATE")?;
     let target = Writable::find(snapshot, name)?;
     let alias = alias.unwrap_or_else(|| target.def.name.clone());
-    let assignments = resolve_defaults(&target, &target.assignments(&update.assignments)?)?;
+    let written = target.assignments(&update.assignments)?;
+    let counted = counted(&target, &written);
+    let assignments = resolve_defaults(&target, &written)?;
     let columns: Vec<u32> = assignments.iter().map(|(column, _)| *column).collect();
     let from = match &update.from {
         Some(UpdateTableFromKind::AfterSet(from)) => from.as_slice(),
@@ -67,19 +71,33 @@ pub(super) fn prepare(
         let values = with_targets(&target, assignments);
         Source::Access(Box::new((access, scalar::compile(planner, &scope, &values, params)?)))
     };
-    Ok((target, alias, Update { columns, source }))
+    Ok((target, alias, Update { columns, counted, source }))
 }
 
-/// Replaces the word `DEFAULT` by the column's default.
+/// The assignments of `DEFAULT` to columns that sequences give values to: their places, and the sequences.
+pub(super) fn counted(target: &Writable, assignments: &[(u32, &Expr)]) -> Vec<(usize, String)> {
+    let of = |(at, &(column, value)): (usize, &(u32, &Expr))| {
+        let def = is_default(value).then(|| &target.def.columns[column as usize])?;
+        Some((at, def.sequence()?))
+    };
+    assignments.iter().enumerate().filter_map(of).collect()
+}
+
+/// Replaces the word `DEFAULT` by the column's default; where a sequence gives the values, by NULL. A column that is
+/// always generated takes nothing else.
 pub(super) fn resolve_defaults(
     target: &Writable,
     assignments: &[(u32, &Expr)],
 ) -> Result<Vec<(u32, Expr)>, SqlError> {
-    let resolve = |&(column, value): &(u32, &Expr)| match is_default(value) {
-        false => Ok((column, value.clone())),
-        true => {
-            let text = target.def.columns[column as usize].default.as_deref().unwrap_or("NULL");
-            Ok((column, parse_expression(text)?))
+    let resolve = |&(column, value): &(u32, &Expr)| {
+        let def = &target.def.columns[column as usize];
+        match is_default(value) {
+            false if def.is_always_generated() => Err(taken::only_default(def)),
+            false => Ok((column, value.clone())),
+            true => {
+                let text = def.default.as_deref().filter(|_| def.sequence().is_none());
+                Ok((column, parse_expression(text.unwrap_or("NULL"))?))
+            }
         }
     };
     assignments.iter().map(resolve).collect()
@@ -132,7 +150,14 @@ impl Update {
             }
         };
         let mut new = old;
-        for (column, mut values) in self.columns.iter().zip(values) {
+        for (at, (column, mut values)) in self.columns.iter().zip(values).enumerate() {
+            if let Some((_, sequence)) = self.counted.iter().find(|(place, _)| *place == at) {
+                if weights.iter().any(|weight| *weight != 1) {
+                    return Err(SqlError::unsupported("DEFAULT of a sequence for rows that are there twice"));
+                }
+                let ty = target.def.columns[*column as usize].ty.ty;
+                values = taken::column(env.sequences, sequence, ty, weights.len())?;
+            }
             rows::check_column(&target.def.columns[*column as usize], &target.def, &mut values)?;
             new[*column as usize] = values;
         }

@@ -1,4 +1,4 @@
-//! Objects of kinds that no statement makes here: indexes, schemas, sequences, types, extensions. Programs drop them if
+//! Objects of kinds that no statement makes here: indexes, schemas, types, extensions. Programs drop them if
 //! they exist, before they make their own, so that is taken and answered truthfully.
 
 use datafusion::sql::sqlparser::ast::{self, ObjectType, SchemaName};
@@ -25,8 +25,6 @@ pub enum Absent {
     Index,
     /// A schema besides those that are always there.
     Schema,
-    /// A sequence.
-    Sequence,
     /// A type besides those that are always there.
     Type,
     /// An extension.
@@ -39,7 +37,6 @@ impl Absent {
         match self {
             Absent::Index => "DROP INDEX",
             Absent::Schema => "DROP SCHEMA",
-            Absent::Sequence => "DROP SEQUENCE",
             Absent::Type => "DROP TYPE",
             Absent::Extension => "DROP EXTENSION",
         }
@@ -50,7 +47,6 @@ impl Absent {
         match self {
             Absent::Index => "index",
             Absent::Schema => "schema",
-            Absent::Sequence => "sequence",
             Absent::Type => "type",
             Absent::Extension => "extension",
         }
@@ -60,7 +56,6 @@ impl Absent {
     pub fn undefined(self) -> SqlState {
         match self {
             Absent::Schema => SqlState::UndefinedSchema,
-            Absent::Sequence => SqlState::UndefinedTable,
             Absent::Index | Absent::Type | Absent::Extension => SqlState::UndefinedObject,
         }
     }
@@ -69,7 +64,6 @@ impl Absent {
         match object {
             ObjectType::Index => Some(Absent::Index),
             ObjectType::Schema => Some(Absent::Schema),
-            ObjectType::Sequence => Some(Absent::Sequence),
             ObjectType::Type => Some(Absent::Type),
             _ => None,
         }
@@ -80,7 +74,7 @@ pub(super) fn drop(kind: Absent, if_exists: bool, names: &[ast::ObjectName]) -> 
     let name = |name: &ast::ObjectName| match kind {
         Absent::Schema | Absent::Extension => names::column(name)
             .map_err(|_| SqlError::unsupported(format!("the name {name}")).at(names::position(name))),
-        Absent::Index | Absent::Sequence | Absent::Type => names::relation(name),
+        Absent::Index | Absent::Type => names::relation(name),
     };
     let names = names.iter().map(name).collect::<Result<_, _>>()?;
     Ok(Statement::DropAbsent(DropAbsent { kind, names, if_exists }))

@@ -61,7 +61,7 @@ pub(super) fn alter(alter: AlterTable, of: TableKind) -> Result<Statement, SqlEr
     let kind = match of {
         TableKind::View => "MATERIALIZED VIEW",
         TableKind::PlainView => "VIEW",
-        TableKind::Table | TableKind::System => "TABLE",
+        TableKind::Table | TableKind::System | TableKind::Sequence => "TABLE",
     };
     let refused = |what: String| SqlError::unsupported(format!("ALTER {kind} … {what}")).at(position);
     if alter.location.is_some() || alter.on_cluster.is_some() || alter.table_type.is_some() {

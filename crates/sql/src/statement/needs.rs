@@ -21,7 +21,7 @@ impl Statement {
     pub fn needs(&self) -> Vec<Need> {
         let mut needs = Needs(Vec::new());
         match self {
-            Statement::Insert(insert) => needs.insert(self, insert),
+            Statement::Insert(insert, _) => needs.insert(self, insert),
             Statement::Update(update) => {
                 let reads = update.selection.is_some() || update.returning.is_some() || update.from.is_some();
                 let target = match &update.table.relation {
@@ -41,7 +41,7 @@ impl Statement {
                     delete.selection.is_some() || delete.returning.is_some() || delete.using.is_some();
                 needs.change(self, target, Privileges::DELETE, reads);
             }
-            Statement::Truncate(tables) => {
+            Statement::Truncate { tables, .. } => {
                 tables.iter().for_each(|table| needs.add(table.clone(), Privileges::TRUNCATE));
             }
             Statement::CopyFrom(copy) => needs.add(copy.table.clone(), Privileges::INSERT),

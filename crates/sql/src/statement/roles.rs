@@ -83,6 +83,10 @@ pub enum GrantTarget {
     Relations(Vec<String>),
     /// All tables and views that there are.
     AllRelations,
+    /// Sequences, by name.
+    Sequences(Vec<String>),
+    /// All sequences that there are.
+    AllSequences,
     /// The schema.
     Schema,
 }
@@ -138,6 +142,8 @@ impl Privileges {
     pub const TRUNCATE: Privileges = Privileges(64);
     /// What ALL means for a table or view.
     pub const ALL_OF_RELATION: Privileges = Privileges(79);
+    /// What ALL means for a sequence.
+    pub const ALL_OF_SEQUENCE: Privileges = Privileges(37);
     /// What ALL means for the schema.
     pub const ALL_OF_SCHEMA: Privileges = Privileges(48);
 
@@ -341,10 +347,17 @@ fn target(objects: Option<&GrantObjects>) -> Result<(GrantTarget, Privileges), S
         Some(GrantObjects::AllTablesInSchema { schemas }) => {
             public(schemas, (GrantTarget::AllRelations, Privileges::ALL_OF_RELATION))
         }
+        Some(GrantObjects::Sequences(names)) => {
+            let names = names.iter().map(names::relation).collect::<Result<_, _>>()?;
+            Ok((GrantTarget::Sequences(names), Privileges::ALL_OF_SEQUENCE))
+        }
+        Some(GrantObjects::AllSequencesInSchema { schemas }) => {
+            public(schemas, (GrantTarget::AllSequences, Privileges::ALL_OF_SEQUENCE))
+        }
         Some(GrantObjects::Schemas(schemas)) => {
             public(schemas, (GrantTarget::Schema, Privileges::ALL_OF_SCHEMA))
         }
-        _ => Err(SqlError::unsupported("GRANT on anything but tables, views and the schema")),
+        _ => Err(SqlError::unsupported("GRANT on anything but tables, views, sequences and the schema")),
     }
 }
 

@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::absent::{self, Absent};
-use super::{CreateView, Drop, Statement, alter, copy, lock, roles, settings};
+use super::{CreateView, Drop, Overriding, Statement, alter, copy, lock, roles, sequence, settings};
 use crate::catalog::TableKind;
 use crate::error::{SqlError, SqlState};
 use crate::names;
@@ -20,21 +20,32 @@ pub(super) struct Read {
     pub(super) altered: TableKind,
     /// `WITH DATA`, `WITH NO DATA` at the end.
     pub(super) with_data: Option<bool>,
+    /// `OVERRIDING … VALUE`
+    pub(super) overriding: Overriding,
 }
 
 pub(super) fn statement(statement: ast::Statement, read: Read) -> Result<Statement, SqlError> {
     use ast::Statement as S;
-    let Read { user, altered, with_data } = read;
+    let Read { user, altered, with_data, overriding } = read;
     if with_data.is_some() {
         may_have_data(&statement, with_data)?;
     }
     match statement {
         S::Query(query) => Ok(Statement::Query(checked(query)?)),
-        S::Insert(insert) => Ok(Statement::Insert(Box::new(insert))),
+        S::Insert(insert) => Ok(Statement::Insert(Box::new(insert), overriding)),
         S::Update(update) => Ok(Statement::Update(Box::new(update))),
         S::Delete(delete) => Ok(Statement::Delete(Box::new(delete))),
         S::Truncate(truncate) => self::truncate(&truncate),
         S::CreateTable(table) => Ok(Statement::CreateTable(Box::new(table))),
+        S::CreateSequence { temporary, if_not_exists, name, data_type, sequence_options, owned_by } => {
+            sequence::create(
+                (temporary, if_not_exists),
+                &name,
+                data_type.as_ref(),
+                &sequence_options,
+                owned_by,
+            )
+        }
         S::CreateView(view) => create_view(view, with_data == Some(false)),
         S::AlterTable(table) => alter::alter(table, altered),
         S::CreateRole(role) => roles::create(role, user),
@@ -112,14 +123,14 @@ pub(super) fn checked(query: Box<Query>) -> Result<Box<Query>, SqlError> {
     }
 }
 
-/// No table has an identity, is referred to by another one, or has descendants, so the clauses about those change
-/// nothing.
+/// No table is referred to by another one or has descendants, so the clauses about those change nothing.
 fn truncate(truncate: &ast::Truncate) -> Result<Statement, SqlError> {
     if truncate.if_exists || truncate.partitions.is_some() || truncate.on_cluster.is_some() {
         return Err(SqlError::unsupported("IF EXISTS, PARTITION and ON CLUSTER of TRUNCATE"));
     }
     let names = truncate.table_names.iter().map(|table| names::relation(&table.name));
-    Ok(Statement::Truncate(names.collect::<Result<_, _>>()?))
+    let restart = matches!(truncate.identity, Some(ast::TruncateIdentityOption::Restart));
+    Ok(Statement::Truncate { tables: names.collect::<Result<_, _>>()?, restart })
 }
 
 /// Only what is made of a query can be made without its rows.
@@ -183,6 +194,7 @@ fn drop(
         ObjectType::Table => TableKind::Table,
         ObjectType::MaterializedView => TableKind::View,
         ObjectType::View => TableKind::PlainView,
+        ObjectType::Sequence => TableKind::Sequence,
         other => return Err(SqlError::unsupported(format!("DROP {other}"))),
     };
     let names = names.iter().map(|name| Ok((names::relation(name)?, names::position(name))));

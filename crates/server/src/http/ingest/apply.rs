@@ -159,7 +159,12 @@ impl<'a> Ingest<'a> {
         }
         let statement = match full {
             Some(statement) => statement,
-            None => full.insert(self.session.prepare(&insert(&self.table, run.op, &run.columns, most))?),
+            None => full.insert(self.session.prepare(&insert(
+                (&self.table, &self.key),
+                run.op,
+                &run.columns,
+                most,
+            ))?),
         };
         let done = statement.execute(&std::mem::take(values)).map(drop);
         *rows = 0;
@@ -174,7 +179,8 @@ impl<'a> Ingest<'a> {
             How::Delete { .. } => Ok(()),
             How::Upsert { rows: 0, .. } => Ok(()),
             How::Upsert { values, rows, .. } => {
-                let statement = self.session.prepare(&insert(&self.table, run.op, &run.columns, rows))?;
+                let statement =
+                    self.session.prepare(&insert((&self.table, &self.key), run.op, &run.columns, rows))?;
                 statement.execute(&values).map(drop).map_err(|error| located(error, self.chunk, run.line))
             }
         }
@@ -194,8 +200,9 @@ fn keyless(table: &str) -> Problem {
         .with_hint("insert, or give the table a key")
 }
 
-/// An INSERT of so many rows, whose values are parameters.
-fn insert(table: &str, op: Op, columns: &[String], rows: usize) -> String {
+/// An INSERT of so many rows, whose values are parameters. As with a bulk load, what is given goes into identity
+/// columns, too.
+fn insert((table, key): (&str, &[String]), op: Op, columns: &[String], rows: usize) -> String {
     let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
     let width = columns.len();
     let row = |at: usize| {
@@ -203,16 +210,23 @@ fn insert(table: &str, op: Op, columns: &[String], rows: usize) -> String {
         format!("({})", params.join(", "))
     };
     let values: Vec<String> = (0..rows).map(row).collect();
-    let sql = format!("INSERT INTO {} ({}) VALUES {}", quoted(table), names.join(", "), values.join(", "));
+    let sql = format!(
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES {}",
+        quoted(table),
+        names.join(", "),
+        values.join(", ")
+    );
     if op == Op::Insert {
         return sql;
     }
-    let set: Vec<String> = names.iter().map(|name| format!("{name} = excluded.{name}")).collect();
-    format!(
-        "{sql} ON CONFLICT ON CONSTRAINT {} DO UPDATE SET {}",
-        quoted(&format!("{table}_pkey")),
-        set.join(", ")
-    )
+    // The key is what it was.
+    let others = columns.iter().filter(|name| !key.contains(name)).map(|name| quoted(name));
+    let set: Vec<String> = others.map(|name| format!("{name} = excluded.{name}")).collect();
+    let constraint = quoted(&format!("{table}_pkey"));
+    match set.is_empty() {
+        true => format!("{sql} ON CONFLICT ON CONSTRAINT {constraint} DO NOTHING"),
+        false => format!("{sql} ON CONFLICT ON CONSTRAINT {constraint} DO UPDATE SET {}", set.join(", ")),
+    }
 }
 
 /// The columns of a table's primary key; an error if there is no such table.

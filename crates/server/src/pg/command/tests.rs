@@ -39,6 +39,7 @@ fn settings() {
     );
     assert_eq!(parse("RESET ALL"), Command::Reset(None));
     assert_eq!(parse("DISCARD ALL"), Command::Discard(Discard::All));
+    assert_eq!(parse("DISCARD SEQUENCES"), Command::Discard(Discard::Sequences));
 }
 
 #[test]
