@@ -6,10 +6,10 @@ use std::sync::Arc;
 use sql::TableKind;
 use zset::{CollectionId, Datum};
 
-use crate::browse;
 use crate::relation::Relation;
 use crate::system::{COLUMNS, OPERATORS, TABLES, VIEWS};
 use crate::version::Version;
+use crate::written::definition;
 
 /// The rows of a system table at this version; none for any other collection.
 pub(crate) fn rows(id: CollectionId, version: &Version) -> Vec<Vec<Datum>> {
@@ -36,7 +36,7 @@ fn tables(version: &Version) -> Vec<Vec<Datum>> {
         let (rows, bytes) = version.size_of(def.id);
         let definition = match def.kind {
             TableKind::System => Datum::Null,
-            _ => string(browse::definition(&version.compiled.catalog, relation)),
+            _ => string(definition(&version.compiled.catalog, relation)),
         };
         vec![
             string(&def.name),

@@ -46,21 +46,21 @@ const PLAN: &str = "plan";
 
 /// A statement and, once it has run, its plan.
 pub(crate) struct Prepared {
-    statement: Statement,
+    pub(crate) statement: Statement,
     depth: Depth,
     /// The relations it names.
     relations: Vec<String>,
     /// The rights it takes.
     needs: Vec<Need>,
     /// Its parameters that are arrays. Then `statement` is the open form, which is planned and never run.
-    arrays: Option<ArrayParameters>,
+    pub(crate) arrays: Option<ArrayParameters>,
     /// The calls of sequences in its select list, which `statement` is without.
-    calls: Option<Calls>,
+    pub(crate) calls: Option<Calls>,
     /// Why its arrays cannot be read, or its calls not be made.
-    wrong: Option<SqlError>,
+    pub(crate) wrong: Option<SqlError>,
     /// The types that the caller said its parameters are of.
-    given: Mutex<Vec<Option<Type>>>,
-    plan: Mutex<Option<Arc<Plan>>>,
+    pub(crate) given: Mutex<Vec<Option<Type>>>,
+    pub(crate) plan: Mutex<Option<Arc<Plan>>>,
 }
 
 impl Prepared {
@@ -109,86 +109,6 @@ impl Prepared {
         }
     }
 
-    /// Whether running it takes some microseconds, once it is the writer if it must be: a look-up of one row for which
-    /// nothing is planned, or a change of a few rows that was as quick before, views included.
-    pub(crate) fn is_brief(&self, core: &Core) -> bool {
-        let plan = || lock(&self.plan).clone();
-        match &self.statement {
-            Statement::Begin { .. } | Statement::Rollback | Statement::Set { .. } => true,
-            Statement::Query(_) if self.arrays.is_some() || self.calls.is_some() => false,
-            Statement::Query(_) => plan().is_some_and(|plan| match &plan.kind {
-                PlanKind::Point(point) => {
-                    point.is_one_row()
-                        && (core.status() == Status::Idle || point.table().kind == TableKind::Table)
-                }
-                PlanKind::Query(_) | PlanKind::Change(_) | PlanKind::Catalog(_) => false,
-            }),
-            Statement::Insert(..) | Statement::Update(_) | Statement::Delete(_) => {
-                let idle = core.status() == Status::Idle;
-                self.changed().is_some_and(|table| !idle || table.pace.is_quick())
-            }
-            Statement::Commit => core.commits_briefly(),
-            _ => false,
-        }
-    }
-
-    /// The table that it changes few rows of, as its plan says.
-    fn changed(&self) -> Option<Arc<Relation>> {
-        let plan = lock(&self.plan).clone()?;
-        match &plan.kind {
-            PlanKind::Change(dml) if dml.is_of_few_rows() => {
-                plan.compiled.catalog.by_id(dml.table().id).cloned()
-            }
-            _ => None,
-        }
-    }
-
-    /// Plans it if that has not been done and takes some microseconds.
-    pub(crate) fn plan_briefly(&self, core: &Core) {
-        if self.arrays.is_some() || self.calls.is_some() || self.wrong.is_some() || lock(&self.plan).is_some()
-        {
-            return;
-        }
-        let simple = match &self.statement {
-            Statement::Query(query) => pgcatalog::concern(query) == Concern::None,
-            Statement::Insert(..) | Statement::Update(_) | Statement::Delete(_) => {
-                PreparedDml::is_soon_made(&self.statement)
-            }
-            _ => false,
-        };
-        if !simple {
-            return;
-        }
-        let snapshot = core.read(|work| Ok(work.snapshot(false, core.cancel()).ok().map(Arc::new)));
-        let (Ok(Some(snapshot)), Ok(room)) = (snapshot, self.room(core)) else { return };
-        let as_dyn: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&snapshot);
-        let (planner, given) = (&core.engine().planner, lock(&self.given).clone());
-        // What is wrong with it is told when it runs.
-        let kind = room.run(|| match &self.statement {
-            Statement::Query(query) => PointQuery::recognise(planner, as_dyn.as_ref(), query, &given)
-                .map(|point| PlanKind::Point(Box::new(point))),
-            change => {
-                let dml = PreparedDml::new(planner, &as_dyn, change, &given);
-                dml.ok().map(|dml| PlanKind::Change(Box::new(dml)))
-            }
-        });
-        if let Some(kind) = kind {
-            self.made(&snapshot, kind, true);
-        }
-    }
-
-    /// Whether it is brief and need not wait for anybody who is not.
-    pub(crate) fn is_short(&self, core: &Core) -> bool {
-        let writes = match &self.statement {
-            Statement::Insert(..) | Statement::Update(_) | Statement::Delete(_) => {
-                core.status() == Status::Idle
-            }
-            Statement::Commit => true,
-            _ => false,
-        };
-        (!writes || core.engine().is_soon_free()) && self.is_brief(core)
-    }
-
     /// Whether its outcome is rows.
     pub(crate) fn answers_rows(&self) -> bool {
         match &self.statement {
@@ -208,7 +128,7 @@ impl Prepared {
     }
 
     /// How deep it is with the queries of the plain views that it names.
-    fn room(&self, core: &Core) -> Result<Depth> {
+    pub(crate) fn room(&self, core: &Core) -> Result<Depth> {
         if self.relations.is_empty() {
             return Ok(self.depth);
         }
@@ -448,7 +368,7 @@ impl Prepared {
     }
 
     /// A plan for this catalog; with `keep` it is there the next time.
-    fn made(&self, snapshot: &Snapshot, kind: PlanKind, keep: bool) -> Arc<Plan> {
+    pub(crate) fn made(&self, snapshot: &Snapshot, kind: PlanKind, keep: bool) -> Arc<Plan> {
         let plan = Arc::new(Plan { compiled: Arc::clone(&snapshot.version().compiled), kind });
         *lock(&self.plan) = keep.then(|| Arc::clone(&plan));
         plan

@@ -23,6 +23,7 @@ mod alter;
 mod appender;
 mod apply;
 mod bounds;
+mod brief;
 mod browse;
 mod catalog;
 mod catalog_text;
@@ -73,6 +74,7 @@ mod upkeep;
 mod version;
 mod view;
 pub mod wire;
+mod written;
 
 pub use appender::Appender;
 pub use commit::Commit;
