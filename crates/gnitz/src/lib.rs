@@ -90,12 +90,12 @@ pub use outcome::{
 pub use peers::{Peers, SettingChange};
 pub use pgcatalog::settings;
 pub use pgcatalog::{
-    Activity, Asked, PreparedStatement, Session as SessionFacts, Setting, State, array_elements,
-    element_type, quote_ident, type_named,
+    Activity, Asked, PreparedStatement, Session as SessionFacts, Setting, State, element_type, quote_ident,
+    type_named,
 };
 pub use scram::Verifier;
 pub use session::{CancelHandle, Session, Statement, Transaction};
-pub use sql::arrays::format as array_text;
+pub use sql::array_text::{format as array_text, parse as array_elements};
 pub use sql::{Position, Split, SqlError, SqlState, split};
 pub use storage::{Fs, Sync};
 pub use subscribe::{Delta, Start, Subscription};

@@ -12,7 +12,6 @@
 pub mod facts;
 pub mod settings;
 
-mod array;
 mod context;
 mod functions;
 mod oid;
@@ -25,7 +24,6 @@ mod value;
 mod viewdef;
 mod world;
 
-pub use array::parse as array_elements;
 pub use facts::{
     Activity, Asked, Column, Facts, PreparedStatement, Relation, RelationKind, Role, Sequence, Session,
     Setting, State,

@@ -1,10 +1,10 @@
 //! Values from text and back, for the types whose text needs no catalog.
 
-use sql::{SqlError, SqlState};
+use sql::{SqlError, SqlState, array_text};
 use zset::{Datum, Type};
 
 use crate::value::{Array, Value};
-use crate::{array, oid, types};
+use crate::{oid, types};
 
 /// The value that a text is in a type. Types that we know nothing of keep their text.
 pub(crate) fn input(text: &str, ty: u32) -> Result<Value, SqlError> {
@@ -24,7 +24,7 @@ pub(crate) fn input(text: &str, ty: u32) -> Result<Value, SqlError> {
         }
         _ if types::is_array(ty) => {
             let element = types::element_of(ty).unwrap_or(oid::TEXT);
-            let items = array::parse(text).ok_or_else(|| {
+            let items = array_text::parse(text).ok_or_else(|| {
                 SqlError::new(SqlState::InvalidText, format!("malformed array literal: \"{text}\""))
             })?;
             let item = |item: Option<String>| item.map_or(Ok(Value::Null), |item| input(&item, element));
@@ -64,7 +64,7 @@ pub(crate) fn array_text(array: &Array, ty: u32, element: &dyn Fn(&Value, u32) -
     if types::is_vector(ty) {
         return items.flatten().collect::<Vec<_>>().join(" ");
     }
-    array::format(items)
+    array_text::format(items)
 }
 
 /// `(a,b,"c d")`

@@ -6,6 +6,7 @@
 
 mod access;
 mod adhoc;
+pub mod array_text;
 pub mod arrays;
 mod assign;
 pub mod catalog;

@@ -1,4 +1,4 @@
-//! Arrays as text: `{1,2,NULL,"a b"}`, and vectors (`int2vector`) as `1 2`.
+//! Arrays as text: `{1,2,NULL,"a b"}`.
 
 use std::iter::Peekable;
 
@@ -74,15 +74,15 @@ fn plain(chars: &mut Chars<'_>) -> Option<Option<String>> {
 }
 
 /// Elements as `{…}`, quoted where they must be.
-pub(crate) fn format(items: impl Iterator<Item = Option<String>>) -> String {
+pub fn format<S: AsRef<str>>(items: impl IntoIterator<Item = Option<S>>) -> String {
     let mut text = String::from("{");
-    for (index, item) in items.enumerate() {
+    for (index, item) in items.into_iter().enumerate() {
         if index > 0 {
             text.push(',');
         }
-        match item {
+        match item.as_ref().map(AsRef::as_ref) {
             None => text.push_str("NULL"),
-            Some(item) if needs_quotes(&item) => {
+            Some(item) if needs_quotes(item) => {
                 text.push('"');
                 for c in item.chars() {
                     if matches!(c, '"' | '\\') {
@@ -92,7 +92,7 @@ pub(crate) fn format(items: impl Iterator<Item = Option<String>>) -> String {
                 }
                 text.push('"');
             }
-            Some(item) => text.push_str(&item),
+            Some(item) => text.push_str(item),
         }
     }
     text.push('}');
@@ -112,7 +112,7 @@ mod tests {
     fn there_and_back() {
         for text in ["{}", "{1,2}", "{NULL,\"NULL\"}", "{\"a b\",\"\\\"\",\"\",x}"] {
             let items = parse(text).expect(text);
-            assert_eq!(format(items.into_iter()), text);
+            assert_eq!(format(items), text);
         }
     }
 
