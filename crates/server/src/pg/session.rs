@@ -9,7 +9,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gnitz::{Commit, Outcome, Session, SessionFacts, SettingChange, State, StatementKind, Status, Value};
+use gnitz::{
+    Commit, Datum, Outcome, Session, SessionFacts, SettingChange, State, StatementKind, Status, Value,
+};
 use tokio::sync::watch;
 
 use crate::meter::Meter;
@@ -26,6 +28,9 @@ use crate::pg::portal::{Answer, Cursor, Done, Portal};
 use crate::pg::settings::{self, Settings};
 use crate::pg::statement::{Body, Cache, Named, Prepared, SHORT, Statement};
 use crate::pg::types::oid;
+
+/// Bytes of a value that is large.
+const LARGE: usize = 64 << 10;
 
 /// The setting that says whether transactions only read.
 const READ_ONLY: &str = "default_transaction_read_only";
@@ -438,7 +443,7 @@ impl Client {
         if text.len() <= SHORT {
             engine.plan_briefly();
         }
-        if !engine.is_brief() {
+        if values.iter().any(is_large) || !engine.is_brief() {
             return self.guarded(false, text, || engine.execute(values));
         }
         let (outcome, commit) = self.guarded(engine.is_short(), text, || engine.execute_briefly(values))?;
@@ -669,6 +674,15 @@ impl Client {
             "" => Report::error("34000", "portal \"\" does not exist"),
             name => cursor::undefined(name),
         }
+    }
+}
+
+/// Whether a value alone takes more than some microseconds to read, to write and to log.
+fn is_large(value: &Value) -> bool {
+    match &value.datum {
+        Datum::Text(text) => text.len() > LARGE,
+        Datum::Bytes(bytes) => bytes.len() > LARGE,
+        _ => false,
     }
 }
 
