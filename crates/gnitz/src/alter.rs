@@ -32,7 +32,7 @@ pub(crate) fn apply(
     let mut catalog = catalog.clone();
     match &alter.action {
         AlterAction::Rename(to) => {
-            exists(&catalog, to, false)?;
+            exists(&catalog, to, false, notices)?;
             catalog.permit_in_schema(by, Privileges::CREATE)?;
             return rename(planner, base, catalog, (&relation, to));
         }

@@ -122,8 +122,7 @@ fn create_table(
     (epoch, by): (u64, &str),
     notices: &mut Vec<Notice>,
 ) -> Redefined {
-    if exists(&base.compiled.catalog, &draft.name, draft.if_not_exists)? {
-        notices.push(Notice::exists(&draft.name));
+    if exists(&base.compiled.catalog, &draft.name, draft.if_not_exists, notices)? {
         return Ok(None);
     }
     let mut catalog = base.compiled.catalog.clone();
@@ -162,11 +161,19 @@ fn drop_relations(
     Ok(Some((Compiled::new(catalog, planner.functions())?, state)))
 }
 
-/// Whether a relation of this name exists, which is an error unless it is allowed.
-pub(crate) fn exists(catalog: &Catalog, name: &str, allowed: bool) -> Result<bool> {
+/// Whether a relation of this name exists, which is an error unless it is allowed; then it is noticed.
+pub(crate) fn exists(
+    catalog: &Catalog,
+    name: &str,
+    allowed: bool,
+    notices: &mut Vec<Notice>,
+) -> Result<bool> {
     match catalog.get(name) {
         None => Ok(false),
-        Some(_) if allowed => Ok(true),
+        Some(_) if allowed => {
+            notices.push(Notice::exists(name));
+            Ok(true)
+        }
         Some(_) => Err(Error::DuplicateTable { name: name.to_string() }),
     }
 }

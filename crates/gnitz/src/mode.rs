@@ -108,7 +108,8 @@ impl Core {
     }
 
     /// Waits until a commit is durable, or leaves that to others.
-    fn acknowledge(&self, ticket: Ticket) -> Result<()> {
+    fn acknowledge(&self, ticket: Option<Ticket>) -> Result<()> {
+        let Some(ticket) = ticket else { return Ok(()) };
         match &self.unsettled {
             Some(unsettled) => *lock(unsettled) = Some(ticket),
             None => Commit::new(&self.shared.handle, ticket).settle()?,
@@ -247,7 +248,7 @@ impl Core {
             pace.iter().for_each(|pace| pace.note(begun.elapsed()));
             (ticket, answer)
         };
-        ticket.map_or(Ok(()), |ticket| self.acknowledge(ticket))?;
+        self.acknowledge(ticket)?;
         Ok(answer)
     }
 
@@ -396,7 +397,7 @@ impl Core {
             few.iter().flatten().for_each(|table| table.pace.note(begun.elapsed()));
             ticket
         };
-        ticket.map_or(Ok(()), |ticket| self.acknowledge(ticket))?;
+        self.acknowledge(ticket)?;
         Ok(true)
     }
 

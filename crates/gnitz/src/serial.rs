@@ -74,8 +74,7 @@ pub(crate) fn create(
     (epoch, by): (u64, &str),
     notices: &mut Vec<Notice>,
 ) -> Redefined {
-    if exists(&base.compiled.catalog, &draft.name, draft.if_not_exists)? {
-        notices.push(Notice::exists(&draft.name));
+    if exists(&base.compiled.catalog, &draft.name, draft.if_not_exists, notices)? {
         return Ok(None);
     }
     let mut catalog = base.compiled.catalog.clone();

@@ -39,8 +39,7 @@ pub(crate) fn create(
     (epoch, by, cancel): (u64, &str, &AtomicBool),
     notices: &mut Vec<Notice>,
 ) -> Redefined {
-    if definition::exists(&base.compiled.catalog, &create.name, create.if_not_exists)? {
-        notices.push(Notice::exists(&create.name));
+    if definition::exists(&base.compiled.catalog, &create.name, create.if_not_exists, notices)? {
         return Ok(None);
     }
     let mut catalog = base.compiled.catalog.clone();

@@ -19,21 +19,20 @@ type Waiting = (Commit, oneshot::Sender<Result<()>>);
 const QUICK: Duration = Duration::from_micros(500);
 
 /// Settles commits on a thread of its own, which ends with it.
-#[derive(Clone)]
 pub struct Settler {
     queue: mpsc::Sender<Waiting>,
     /// Whose commit was the last.
-    last: Arc<AtomicI32>,
-    pace: Arc<Pace>,
+    last: AtomicI32,
+    disk: Arc<Disk>,
 }
 
 /// Whether the disk is quick.
 #[derive(Default)]
-struct Pace {
+struct Disk {
     quick: AtomicBool,
 }
 
-impl Pace {
+impl Disk {
     /// Settles a commit, and notes how long that took.
     fn settle(&self, commit: Commit) -> Result<()> {
         let begun = Instant::now();
@@ -47,18 +46,18 @@ impl Settler {
     /// Starts the thread.
     pub fn start() -> io::Result<Settler> {
         let (queue, waiting) = mpsc::channel();
-        let pace = Arc::new(Pace::default());
-        let (last, of_thread) = (Arc::default(), Arc::clone(&pace));
+        let disk = Arc::new(Disk::default());
+        let of_thread = Arc::clone(&disk);
         let thread = std::thread::Builder::new().name("gnitz commits".to_string());
         thread.spawn(move || settle_all(&waiting, &of_thread))?;
-        Ok(Settler { queue, last, pace })
+        Ok(Settler { queue, last: AtomicI32::default(), disk })
     }
 
     /// Waits until the commit of a session is durable and can be seen. It becomes so, too, if this is dropped.
     pub async fn settle(&self, session: i32, commit: Commit) -> Result<()> {
         let alone = self.last.swap(session, Ordering::Relaxed) == session;
-        if alone && self.pace.quick.load(Ordering::Relaxed) {
-            return self.pace.settle(commit);
+        if alone && self.disk.quick.load(Ordering::Relaxed) {
+            return self.disk.settle(commit);
         }
         let (done, settled) = oneshot::channel();
         self.queue.send((commit, done)).map_err(|_| Error::Closed)?;
@@ -66,12 +65,12 @@ impl Settler {
     }
 }
 
-fn settle_all(waiting: &mpsc::Receiver<Waiting>, pace: &Pace) {
+fn settle_all(waiting: &mpsc::Receiver<Waiting>, disk: &Disk) {
     while let Ok(first) = waiting.recv() {
         // The first of them to be settled settles the others, mostly.
         for (commit, done) in std::iter::once(first).chain(waiting.try_iter()) {
             // Nobody may wait any more.
-            let _ = done.send(pace.settle(commit));
+            let _ = done.send(disk.settle(commit));
         }
     }
 }

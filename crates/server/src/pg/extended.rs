@@ -16,7 +16,7 @@ use crate::pg::portal::{Cursor, Done, Portal, State};
 use crate::pg::reply::text_column;
 use crate::pg::session::{Client, no_statement};
 use crate::pg::settings;
-use crate::pg::statement::{Body, Prepared, SHORT, Statement};
+use crate::pg::statement::{Body, Prepared, Statement, plan_briefly};
 use crate::pg::types::{oid, value};
 
 impl Client {
@@ -96,9 +96,7 @@ impl Client {
     ) -> Result<Prepared, Report> {
         let short = match &statement.body {
             Body::Engine(engine) => {
-                if statement.text.len() <= SHORT {
-                    engine.plan_briefly();
-                }
+                plan_briefly(engine, &statement.text);
                 engine.is_brief()
             }
             _ => true,

@@ -26,7 +26,7 @@ use crate::pg::io::Io;
 use crate::pg::listen::Shared;
 use crate::pg::portal::{Answer, Cursor, Done, Portal};
 use crate::pg::settings::{self, Settings};
-use crate::pg::statement::{Body, Cache, Named, Prepared, SHORT, Statement};
+use crate::pg::statement::{Body, Cache, Named, Prepared, Statement, plan_briefly};
 use crate::pg::types::oid;
 
 /// Bytes of a value that is large.
@@ -440,13 +440,12 @@ impl Client {
         text: &str,
         values: &[Value],
     ) -> Result<Outcome, Report> {
-        if text.len() <= SHORT {
-            engine.plan_briefly();
-        }
-        if values.iter().any(is_large) || !engine.is_brief() {
+        plan_briefly(engine, text);
+        let short = engine.is_short();
+        if values.iter().any(is_large) || !(short || engine.is_brief()) {
             return self.guarded(false, text, || engine.execute(values));
         }
-        let (outcome, commit) = self.guarded(engine.is_short(), text, || engine.execute_briefly(values))?;
+        let (outcome, commit) = self.guarded(short, text, || engine.execute_briefly(values))?;
         self.unsettled = commit;
         Ok(outcome)
     }

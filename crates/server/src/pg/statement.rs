@@ -22,7 +22,7 @@ pub(crate) struct Statement {
 }
 
 /// Bytes of a text that is read, and may be planned, in no time; for longer ones the thread is told to be held.
-pub(crate) const SHORT: usize = 200;
+const SHORT: usize = 200;
 
 /// What a statement is.
 pub(crate) enum Body {
@@ -66,6 +66,13 @@ impl Statement {
     pub(crate) fn ends_transaction(&self) -> bool {
         use StatementKind::{Commit, Rollback, RollbackTo};
         matches!(self.kind(), Some(Commit | Rollback | RollbackTo))
+    }
+}
+
+/// Plans the engine's statement of this text if that is done in no time.
+pub(crate) fn plan_briefly(engine: &gnitz::Statement, text: &str) {
+    if text.len() <= SHORT {
+        engine.plan_briefly();
     }
 }
 
