@@ -185,6 +185,14 @@ impl Error {
         }
     }
 
+    /// The same error without a place in a text.
+    pub(crate) fn nowhere(mut self) -> Error {
+        if let Error::Sql(error) = &mut self {
+            error.position = None;
+        }
+        self
+    }
+
     /// What to do instead, if there is something to say.
     pub fn hint(&self) -> Option<String> {
         let text = match self {

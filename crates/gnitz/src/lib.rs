@@ -19,6 +19,7 @@
 //! it is durable (`engine`); a snapshot is one of them, perhaps with a transaction's own changes (`snapshot`,
 //! `transaction`); the catalog is a value that changes with the manifest (`catalog`, `maintenance`).
 
+mod alike;
 mod alter;
 mod appender;
 mod apply;

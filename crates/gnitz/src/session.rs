@@ -1,12 +1,13 @@
 //! A session: statements one after another, and at most one open transaction.
 
 use std::io::{Read, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use sql::statement::{self, Parsed};
 use zset::Type;
 
+use crate::alike::Alike;
 use crate::appender::Appender;
 use crate::commit::Commit;
 use crate::error::{Error, Result};
@@ -20,15 +21,21 @@ use crate::peers::{Peers, SettingChange};
 use crate::remembered::Memory;
 use crate::role::FIRST;
 use crate::subscribe::{Start, Subscription};
+use crate::sync::lock;
 
 /// Where statements run. Several threads may call it, but they share its one transaction: give each its own.
 pub struct Session {
     core: Arc<Core>,
+    alike: Mutex<Alike>,
 }
 
 impl Session {
     pub(crate) fn new(handle: Arc<Handle>, role: Arc<str>) -> Session {
-        Session { core: Arc::new(Core::new(handle, role)) }
+        Session::of(Core::new(handle, role))
+    }
+
+    fn of(core: Core) -> Session {
+        Session { core: Arc::new(core), alike: Mutex::default() }
     }
 
     pub(crate) fn core(&self) -> &Core {
@@ -49,6 +56,9 @@ impl Session {
     /// As [`Session::execute`], but hands over each statement's outcome as soon as it is committed.
     pub fn execute_each(&self, sql: &str, mut each: impl FnMut(Outcome) -> Result<()>) -> Result<()> {
         self.core.take_notices();
+        if let Some((statement, values)) = self.recall(sql) {
+            return each(statement.execute(&values)?);
+        }
         for parsed in statement::parse(sql)? {
             each(Prepared::new(parsed).run(&self.core, &[])?)?;
         }
@@ -57,13 +67,23 @@ impl Session {
 
     /// Runs one statement that answers rows.
     pub fn query(&self, sql: &str) -> Result<QueryResult> {
-        self.prepare(sql)?.query(&[])
+        match self.recall(sql) {
+            Some((statement, values)) => statement.query(&values),
+            None => self.prepare(sql)?.query(&[]),
+        }
+    }
+
+    /// A statement that the text differs from in its values alone, and these values, if the session has run such ones
+    /// before and each costs less to run than to read and plan. Without it, [`Session::prepare`] reads the text.
+    pub fn recall(&self, sql: &str) -> Option<(Statement, Vec<Value>)> {
+        let (prepared, values) = lock(&self.alike).recall(&self.core, sql)?;
+        Some((Statement { core: Arc::clone(&self.core), prepared, is_recalled: true }, values))
     }
 
     /// Parses one statement, to run it many times. Parameters are `$1`, `$2`, …
     pub fn prepare(&self, sql: &str) -> Result<Statement> {
         let prepared = Prepared::new(statement::parse_alone(sql)?);
-        Ok(Statement { core: Arc::clone(&self.core), prepared })
+        Ok(Statement { core: Arc::clone(&self.core), prepared: Arc::new(prepared), is_recalled: false })
     }
 
     /// Follows a query that no view keeps: its answer, then how each commit changes it. The query must be one that a
@@ -169,7 +189,7 @@ impl Session {
     /// The same session, its transaction included, with every right: for programs that keep tables of their own beside
     /// their users', and write both in one commit.
     pub fn privileged(&self) -> Session {
-        Session { core: Arc::new(self.core.acting_as(FIRST.into())) }
+        Session::of(self.core.acting_as(FIRST.into()))
     }
 
     /// Stops a running statement from another thread.
@@ -181,14 +201,16 @@ impl Session {
 /// A parsed statement of a session.
 pub struct Statement {
     core: Arc<Core>,
-    prepared: Prepared,
+    prepared: Arc<Prepared>,
+    /// Its text is not the one that somebody wrote.
+    is_recalled: bool,
 }
 
 impl Statement {
     /// Runs it with these values for `$1`, `$2`, …
     pub fn execute(&self, params: &[Value]) -> Result<Outcome> {
         self.core.take_notices();
-        self.prepared.run(&self.core, params)
+        self.prepared.run(&self.core, params).map_err(|error| self.told(error))
     }
 
     /// As [`Statement::execute`], for a statement that [is brief](Statement::is_brief): what it commits is not waited
@@ -196,7 +218,12 @@ impl Statement {
     /// session runs next if it is to see the change.
     pub fn execute_briefly(&self, params: &[Value]) -> Result<(Outcome, Option<Commit>)> {
         self.core.take_notices();
-        self.core.briefly(|core| self.prepared.run(core, params))
+        self.core.briefly(|core| self.prepared.run(core, params)).map_err(|error| self.told(error))
+    }
+
+    /// An error as whoever wrote the text understands it.
+    fn told(&self, error: Error) -> Error {
+        if self.is_recalled { error.nowhere() } else { error }
     }
 
     /// Begins what a `SUBSCRIBE` statement asks for; `None` if it is another statement.

@@ -36,6 +36,7 @@ pub mod number;
 mod optional;
 mod origin;
 mod output;
+pub mod parameterize;
 mod params;
 mod planner;
 pub mod point;

@@ -1,5 +1,6 @@
 //! The engine from the outside: SQL through sessions, and what must hold whoever else is at work.
 
+mod alike;
 mod arrays;
 mod bounds;
 mod bulk;

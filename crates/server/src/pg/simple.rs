@@ -6,6 +6,8 @@
 use std::io;
 use std::sync::Arc;
 
+use gnitz::Value;
+
 use crate::pg::error::Report;
 use crate::pg::frame::Formats;
 use crate::pg::session::Client;
@@ -14,6 +16,7 @@ use crate::pg::statement::Statement;
 /// A statement of a text, and how many characters stand before it.
 struct Part {
     statement: Arc<Statement>,
+    values: Vec<Value>,
     before: usize,
 }
 
@@ -35,7 +38,10 @@ impl Client {
     fn parts(&mut self, text: String) -> Result<Vec<Part>, Report> {
         let key = (text, Vec::new());
         if let Some(statement) = self.cache.get(&key) {
-            return Ok(vec![Part { statement, before: 0 }]);
+            return Ok(vec![Part { statement, values: Vec::new(), before: 0 }]);
+        }
+        if let Some((statement, values)) = Statement::recall(&self.engine, &key.0) {
+            return Ok(vec![Part { statement, values, before: 0 }]);
         }
         let text = key.0.as_str();
         let split = gnitz::split(text);
@@ -45,7 +51,7 @@ impl Client {
             let before = text[..range.start].chars().count();
             let parsed = Statement::parse(&self.engine, &text[range]);
             let statement = parsed.map_err(|report| shifted(report, before))?;
-            parts.push(Part { statement, before });
+            parts.push(Part { statement, values: Vec::new(), before });
         }
         if let [part] = parts.as_slice() {
             self.cache.put(key, &part.statement);
@@ -61,7 +67,7 @@ impl Client {
                 _ => self.join_group(&part.statement),
             });
             let done = match ready {
-                Ok(()) => self.run_part(&part.statement).await?,
+                Ok(()) => self.run_part(part).await?,
                 Err(report) => Err(report),
             };
             if let Err(report) = done {
@@ -76,9 +82,9 @@ impl Client {
         Ok(())
     }
 
-    async fn run_part(&mut self, statement: &Arc<Statement>) -> io::Result<Result<(), Report>> {
+    async fn run_part(&mut self, part: &Part) -> io::Result<Result<(), Report>> {
         let formats = Formats::default();
-        match self.perform(statement, (&[], &formats), None).await? {
+        match self.perform(&part.statement, (&part.values, &formats), None).await? {
             Ok(done) => self.send(done, &formats, true).await.map(Ok),
             Err(report) => Ok(Err(report)),
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gnitz::{Column, PreparedStatement, Session, StatementKind, Type};
+use gnitz::{Column, PreparedStatement, Session, StatementKind, Type, Value};
 
 use crate::logging;
 use crate::pg::cancel::{Listed, lock, now};
@@ -47,6 +47,13 @@ impl Statement {
             }
         };
         Ok(Arc::new(Statement { text: text.into(), body, first_word: logging::kind(text) }))
+    }
+
+    /// The statement of a text, and the values to run it with, if only they are new in it.
+    pub(crate) fn recall(session: &Session, text: &str) -> Option<(Arc<Statement>, Vec<Value>)> {
+        let (statement, values) = session.recall(text)?;
+        let body = Body::Engine(Box::new(statement));
+        Some((Arc::new(Statement { text: text.into(), body, first_word: logging::kind(text) }), values))
     }
 
     /// What the engine's statement does.
