@@ -132,6 +132,12 @@ impl Database {
         self.handle.engine.store.poisoned().map_or(Ok(()), |cause| Err(cause.into()))
     }
 
+    /// What the disk has no space for at the moment, as far as the database knows: the last commit, or a checkpoint that
+    /// is due. It takes what fits meanwhile, and goes on by itself when there is space.
+    pub fn full(&self) -> Option<Error> {
+        self.handle.engine.store.full().map(Error::from)
+    }
+
     /// Writes everything to shards and begins the log anew. Commits go on meanwhile.
     pub fn checkpoint(&self) -> Result<()> {
         self.handle.engine.checkpoint()

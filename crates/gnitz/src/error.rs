@@ -11,6 +11,9 @@ use storage::StorageError;
 use vm::VmError;
 use zset::ZsetError;
 
+/// The SQLSTATE of a disk that is full.
+const DISK_FULL: &str = "53100";
+
 /// What every call of this crate answers.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -19,7 +22,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// The statement cannot be parsed, planned or evaluated.
     Sql(SqlError),
-    /// The files failed; after a failed write the database takes no more commits.
+    /// The files failed; after a failed write the database takes no more commits, unless there was only no space.
     Storage(StorageError),
     /// The circuits failed in a way that no row explains.
     Vm(VmError),
@@ -164,6 +167,7 @@ impl Error {
             Error::WrongKind { .. } => SqlState::WrongObjectType,
             Error::Dependents { .. } => SqlState::DependentObjects,
             Error::CopyFormat { .. } | Error::CopyField { .. } => SqlState::BadCopyFormat,
+            Error::File { source, .. } if storage::is_full(source.kind()) => return DISK_FULL,
             Error::File { .. } | Error::Closed => SqlState::IoError,
             Error::Canceled => SqlState::QueryCanceled,
             Error::Catalog { .. } => SqlState::DataCorrupted,
@@ -198,6 +202,9 @@ impl Error {
         let text = match self {
             Error::Sql(error) => return error.hint.clone(),
             Error::Copy { source, .. } => return source.hint(),
+            Error::Storage(StorageError::Full { .. }) => {
+                "free some space on the disk and try again; the database need not be restarted"
+            }
             Error::Storage(StorageError::Poisoned { .. } | StorageError::Io { .. }) => {
                 "close the database and open it again: every acknowledged commit is kept"
             }

@@ -6,6 +6,9 @@
 //! replaced after it.
 //! A change of the catalog is a checkpoint too (`redefine.rs`).
 //!
+//! A checkpoint for which there is no space has not been: the log is kept, and the next one is due when it has grown by
+//! some more (`Database::full` says so meanwhile).
+//!
 //! Between checkpoints, runs in memory that commits have left unmerged are merged here (`storage::State::fold`), also
 //! beside commits.
 
@@ -19,7 +22,7 @@ use crate::sync::{Call, lock};
 
 impl Engine {
     /// Sees to what a commit has left to do. It never fails a commit that is done: a failure poisons the store, and
-    /// the next commit says so.
+    /// the next commit says so; want of space is noted there, too.
     pub(crate) fn maintain(&self) {
         match self.background {
             true if self.fold_due() || self.checkpoint_due() => self.alarm.ring(Call::Work),
@@ -92,7 +95,15 @@ impl Engine {
             (job, writer.advance(state, compiled, Deltas::new()))
         };
         self.settle(sealed)?;
-        let installed = self.store.install(job.run()?)?;
+        let installed = match job.run().and_then(|edit| self.store.install(edit)) {
+            Ok(installed) => installed,
+            Err(error) => {
+                if error.is_full() {
+                    self.reopen()?;
+                }
+                return Err(error.into());
+            }
+        };
         let (swapped, replaced) = {
             let mut writer = self.writer()?;
             let (mut state, compiled) = (writer.head().state.clone(), Arc::clone(&writer.head().compiled));
@@ -102,5 +113,16 @@ impl Engine {
         self.settle(swapped)?;
         self.store.discard(replaced);
         Ok(())
+    }
+
+    /// Has the runs in memory folded again that a checkpoint was to write and did not.
+    fn reopen(&self) -> Result<()> {
+        let reopened = {
+            let mut writer = self.writer_briefly()?;
+            let (mut state, compiled) = (writer.head().state.clone(), Arc::clone(&writer.head().compiled));
+            state.reopen();
+            writer.advance(state, compiled, Deltas::new())
+        };
+        self.settle(reopened)
     }
 }

@@ -133,10 +133,10 @@ impl Engine {
         let (mut state, compiled) = (state, Arc::clone(&version.compiled));
         self.store.checkpoint(&mut state, &compiled.text)?;
         sequences.written(None);
-        // The manifest has the rows. The log gets them too, for those who resume: it must have every epoch. If it
-        // can't be written, the next commit will say so; this one is done.
+        // The manifest has the rows. The log gets them too, for those who resume: it must have every epoch. If there is
+        // no space for them, the next commit writes them first; if the log fails, it will say so. This one is done.
         rows.retain(|&id, _| compiled.catalog.by_id(id).is_some());
-        let _ = self.store.append(epoch, &rows);
+        let _ = self.store.append_installed(epoch, &rows);
         Ok((Some(writer.advance(state, compiled, deltas)), notices))
     }
 }

@@ -2,19 +2,25 @@
 //! commits, and changes nothing that the database depends on: its outcome is an [`Edit`], which takes effect when
 //! the store finishes it. A job that is dropped, or whose process dies, leaves files that no manifest
 //! names, and the next start removes them.
+//!
+//! *Want of space*: merging shards takes as much space as they do, for a while. So a job that finds too little removes
+//! what it wrote and begins again without merging what is on disk; the next checkpoint sees to that. If what is in memory
+//! alone does not fit, it is written by a later checkpoint, and the log is kept until then.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use zset::{Batch, CollectionId, Merger};
 
 use crate::compact::{Piece, Step, choose, plan};
-use crate::error::Result;
+use crate::error::{Result, StorageError};
 use crate::fs::Fs;
 use crate::manifest::{Entry, Manifest};
 use crate::options::Sync;
 use crate::poison::Poison;
-use crate::shard::{Owner, Shard};
+use crate::postpone::Postponed;
+use crate::shard::{Owner, Shard, shard_name};
 use crate::spine::{Run, Spine};
 
 /// Marks that a checkpoint is under way until it drops.
@@ -41,6 +47,7 @@ pub struct Job {
     pub(crate) sync: Sync,
     pub(crate) shard_bytes: usize,
     pub(crate) poison: Arc<Poison>,
+    pub(crate) postponed: Arc<Postponed>,
     pub(crate) next_shard: Arc<AtomicU64>,
     pub(crate) collections: Vec<(CollectionId, Spine)>,
     /// The manifest to be, without collections and shard numbers.
@@ -53,6 +60,8 @@ pub struct Job {
 pub struct Edit {
     pub(crate) manifest: Manifest,
     pub(crate) changes: Vec<Change>,
+    /// The numbers of the shards that were written for it.
+    pub(crate) written: Range<u64>,
     pub(crate) _ticket: Ticket,
 }
 
@@ -68,18 +77,20 @@ pub(crate) struct Change {
 }
 
 impl Job {
-    /// Writes and merges. A failure poisons the database.
+    /// Writes and merges. A failure poisons the database, unless it is want of space: then no file is left, and the state
+    /// may [let go](crate::State::reopen) of what was to be written.
     pub fn run(self) -> Result<Edit> {
-        let poison = self.poison.clone();
+        let (poison, postponed) = (self.poison.clone(), self.postponed.clone());
         poison.check()?;
-        poison.watch(self.run_unwatched())
+        postponed.watch(poison.watch(self.run_unwatched()))
     }
 
     fn run_unwatched(self) -> Result<Edit> {
-        let mut changes = Vec::with_capacity(self.collections.len());
-        for (id, spine) in &self.collections {
-            changes.push(self.collection(*id, spine)?);
-        }
+        let first = self.next_shard.load(Ordering::Acquire);
+        let changes = self.write(true).or_else(|error| match error.is_full() {
+            true => self.write(false),
+            false => Err(error),
+        })?;
         let mut manifest = self.manifest;
         manifest.next_shard = self.next_shard.load(Ordering::Acquire);
         manifest.collections = changes
@@ -95,10 +106,22 @@ impl Job {
                     .collect(),
             })
             .collect();
-        Ok(Edit { manifest, changes, _ticket: self.ticket })
+        let written = first..manifest.next_shard;
+        Ok(Edit { manifest, changes, written, _ticket: self.ticket })
     }
 
-    fn collection(&self, id: CollectionId, spine: &Spine) -> Result<Change> {
+    /// Makes every collection's change, merging what is on disk or not. If there is no space, what it wrote is removed.
+    fn write(&self, merging: bool) -> Result<Vec<Change>> {
+        let first = self.next_shard.load(Ordering::Acquire);
+        let change = |(id, spine): &(CollectionId, Spine)| self.collection(*id, spine, merging);
+        let changes = self.collections.iter().map(change).collect::<Result<Vec<_>>>();
+        if changes.as_ref().is_err_and(StorageError::is_full) {
+            remove_shards(self.fs.as_ref(), first..self.next_shard.load(Ordering::Acquire));
+        }
+        changes
+    }
+
+    fn collection(&self, id: CollectionId, spine: &Spine, merging: bool) -> Result<Change> {
         let owner = Owner { collection: id, fingerprint: spine.fingerprint() };
         let memory = spine.sealed_runs();
         let mut runs = spine.disk_runs().to_vec();
@@ -107,7 +130,7 @@ impl Job {
         // What is in memory counts as one more run: if it is to be merged anyway, it is written only once.
         let virtual_run = (!memory.is_empty()).then_some(runs.len());
         sizes.extend(virtual_run.map(|_| memory.iter().map(|batch| batch.bytes() as u64).sum::<u64>()));
-        let chosen = choose(&sizes);
+        let chosen = if merging { choose(&sizes) } else { Default::default() };
         let with_memory = virtual_run.is_some_and(|run| chosen.contains(&run));
         if !memory.is_empty() && !with_memory {
             let mut run = Run::new();
@@ -177,5 +200,13 @@ impl Job {
             run.push(shard);
         }
         Ok(())
+    }
+}
+
+/// Removes shards that nobody was told of. One that cannot be removed is left to the next start: no number is used twice
+/// before that.
+pub(crate) fn remove_shards(fs: &dyn Fs, numbers: Range<u64>) {
+    for number in numbers {
+        let _ = fs.remove(&shard_name(number));
     }
 }

@@ -11,6 +11,16 @@ use zset::ZsetError;
 /// An error of the storage layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorageError {
+    /// There was no space for what was to be written. It was taken back, and nothing else has changed: what failed can
+    /// be tried again as soon as there is space.
+    Full {
+        /// What was tried: `create`, `append to`, …
+        call: &'static str,
+        /// The file.
+        file: String,
+        /// The system's words.
+        message: String,
+    },
     /// The operating system refused. The database is poisoned if it was a write.
     Io {
         /// What was tried: `append`, `sync`, …
@@ -48,6 +58,11 @@ pub enum StorageError {
     Rows(ZsetError),
 }
 
+/// Whether an error of this kind says that there is no space: on the disk, or in what its owner may take of it.
+pub fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// The result of a storage call.
 pub type Result<T> = std::result::Result<T, StorageError>;
 
@@ -55,7 +70,8 @@ impl StorageError {
     /// The SQLSTATE a user sees.
     pub fn sqlstate(&self) -> &'static str {
         match self {
-            StorageError::Io { kind: io::ErrorKind::StorageFull, .. } => "53100",
+            StorageError::Full { .. } => "53100",
+            StorageError::Io { kind, .. } if is_full(*kind) => "53100",
             StorageError::Io { .. } | StorageError::Poisoned { .. } => "58030",
             StorageError::Corrupt { .. } => "XX001",
             StorageError::Locked => "55006",
@@ -77,6 +93,22 @@ impl StorageError {
         }
     }
 
+    /// The same for a call that takes space. Whoever hands on [`StorageError::Full`] has taken back what was written.
+    pub(crate) fn writing<'a>(
+        call: &'static str,
+        file: &'a str,
+    ) -> impl FnOnce(io::Error) -> StorageError + 'a {
+        move |error| match is_full(error.kind()) {
+            true => StorageError::Full { call, file: file.to_string(), message: error.to_string() },
+            false => StorageError::io(call, file)(error),
+        }
+    }
+
+    /// Whether there was no space, and nothing worse.
+    pub fn is_full(&self) -> bool {
+        matches!(self, StorageError::Full { .. })
+    }
+
     pub(crate) fn corrupt(
         file: &str,
         region: &'static str,
@@ -90,7 +122,7 @@ impl StorageError {
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StorageError::Io { call, file, message, .. } => {
+            StorageError::Full { call, file, message } | StorageError::Io { call, file, message, .. } => {
                 write!(f, "cannot {call} file \"{file}\": {message}")
             }
             StorageError::Corrupt { file, region, offset, detail } => {

@@ -52,6 +52,13 @@ impl MemFs {
         hold(&self.files).get(name).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    /// What a failed `fsync` may do: every byte of the file since the last good one turns to zero.
+    pub(crate) fn lose_unsynced(&self, name: &str) {
+        if let Ok(file) = self.file(name) {
+            file.lose_unsynced();
+        }
+    }
+
     pub(crate) fn create_file(&self, name: &str) -> io::Result<MemFile> {
         let mut files = hold(&self.files);
         if files.contains_key(name) {
@@ -133,8 +140,7 @@ pub(crate) struct MemFile {
 }
 
 impl MemFile {
-    /// What a failed `fsync` may do: every byte since the last good one turns to zero.
-    pub(crate) fn lose_unsynced(&self) {
+    fn lose_unsynced(&self) {
         let mut content = hold(&self.content);
         let (synced, len) = (content.synced, content.as_slice().len());
         let growing = content.growing();

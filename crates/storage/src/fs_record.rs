@@ -50,6 +50,11 @@ impl RecordingFs {
         hold(&self.log).ops.len()
     }
 
+    /// What holds the bytes.
+    pub(crate) fn ground(&self) -> &MemFs {
+        &self.inner
+    }
+
     /// The calls so far.
     pub fn recording(&self) -> Recording {
         Recording { start: self.start.clone(), ops: hold(&self.log).ops.clone() }
@@ -376,7 +381,8 @@ impl Written {
 
     /// Appends with random sectors missing; the last append may also end early.
     fn append_torn(&mut self, appended: &[u8], last: bool, random: &mut Random) {
-        let keep = if last { random.below(appended.len() as u64 + 1) as usize } else { appended.len() };
+        let cut = last && random.below(2) == 0;
+        let keep = if cut { random.below(appended.len() as u64 + 1) as usize } else { appended.len() };
         let mut rest = &appended[..keep];
         while !rest.is_empty() {
             let room = SECTOR - self.end % SECTOR;

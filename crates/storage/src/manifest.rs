@@ -65,15 +65,27 @@ impl Manifest {
         Manifest::parse(&bytes)
     }
 
-    /// Puts this manifest in the place of the old one; afterwards it is the database.
+    /// Writes this manifest beside the one that counts. If there is no space for it, it is not there.
     pub(crate) fn write(&self, fs: &dyn Fs, sync: Sync) -> Result<()> {
-        let file = fs.create(NEW_NAME).map_err(StorageError::io("create", NEW_NAME))?;
-        file.append(self.print().as_bytes()).map_err(StorageError::io("append to", NEW_NAME))?;
+        let file = fs.create(NEW_NAME).map_err(StorageError::writing("create", NEW_NAME))?;
+        let written = file.append(self.print().as_bytes());
+        if let Err(error) = written.map_err(StorageError::writing("append to", NEW_NAME)) {
+            if error.is_full() {
+                fs.remove(NEW_NAME).map_err(StorageError::io("remove", NEW_NAME))?;
+            }
+            return Err(error);
+        }
         if sync != Sync::Off {
             file.sync().map_err(StorageError::io("sync", NEW_NAME))?;
             // The shards' names must be durable before a manifest that needs them can be.
             fs.sync_dir().map_err(StorageError::io("sync", "."))?;
         }
+        Ok(())
+    }
+
+    /// Puts the manifest that was written in the place of the old one; afterwards it is the database. After a failure
+    /// either may be.
+    pub(crate) fn put(fs: &dyn Fs, sync: Sync) -> Result<()> {
         fs.rename(NEW_NAME, NAME).map_err(StorageError::io("rename", NEW_NAME))?;
         if sync != Sync::Off {
             fs.sync_dir().map_err(StorageError::io("sync", "."))?;

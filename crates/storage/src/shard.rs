@@ -86,7 +86,7 @@ pub(crate) fn shard_number(name: &str) -> Option<u64> {
 
 impl Shard {
     /// Writes a batch, which must not be empty, as shard `number`, and opens it. The name itself becomes durable
-    /// with the next sync of the directory.
+    /// with the next sync of the directory. After a failure a part of the file may be there.
     pub(crate) fn write(
         fs: &Arc<dyn Fs>,
         sync: Sync,
@@ -98,17 +98,17 @@ impl Shard {
         let batch = batch.compact();
         let regions = batch.regions();
         let (header, footer) = encode(&batch, &regions, owner);
-        let file = fs.create(&name).map_err(StorageError::io("create", &name))?;
+        let file = fs.create(&name).map_err(StorageError::writing("create", &name))?;
         let mut parts: Vec<&[u8]> = vec![&header];
         for region in regions {
             parts.extend([region, padding(region.len(), ALIGN)]);
         }
         parts.push(&footer);
         if parts.iter().map(|part| part.len()).sum::<usize>() <= ONE_WRITE {
-            file.append(&parts.concat()).map_err(StorageError::io("append to", &name))?;
+            file.append(&parts.concat()).map_err(StorageError::writing("append to", &name))?;
         } else {
             for part in parts {
-                file.append(part).map_err(StorageError::io("append to", &name))?;
+                file.append(part).map_err(StorageError::writing("append to", &name))?;
             }
         }
         if sync != Sync::Off {

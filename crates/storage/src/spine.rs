@@ -194,6 +194,12 @@ impl Spine {
         Spine::build(*fingerprint, disk.clone(), memory.clone(), memory.len())
     }
 
+    /// The same trace with no run sealed.
+    pub(crate) fn reopened(&self) -> Option<Spine> {
+        let Inner { fingerprint, disk, memory, sealed, .. } = &*self.inner;
+        (*sealed > 0).then(|| Spine::build(*fingerprint, disk.clone(), memory.clone(), 0))
+    }
+
     /// The same trace where the sealed runs have gone into `runs`, which is all there is on disk now.
     pub(crate) fn unseal(&self, sealed: usize, runs: Vec<Run>) -> Spine {
         debug_assert_eq!(sealed, self.inner.sealed, "the runs that were written are those that were sealed");

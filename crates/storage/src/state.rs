@@ -105,6 +105,12 @@ impl State {
         }
     }
 
+    /// Lets go of the runs that a checkpoint was to write, and has not: they are folded again as others are, until the
+    /// next one takes them.
+    pub fn reopen(&mut self) {
+        self.replace(|_, spine| spine.reopened());
+    }
+
     /// A number for a new collection. It is kept by the next checkpoint.
     pub fn allocate(&mut self) -> CollectionId {
         let id = CollectionId(self.next_collection);

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 
 use zset::{CollectionId, Deltas, Secret};
 
-use crate::checkpoint::{Edit, Job, Ticket};
+use crate::checkpoint::{Edit, Job, Ticket, remove_shards};
 use crate::error::{Result, StorageError};
 use crate::fs::Fs;
 use crate::fs_mem::hold;
@@ -31,6 +31,7 @@ use crate::history::History;
 use crate::manifest::{self, Manifest};
 use crate::options::Options;
 use crate::poison::Poison;
+use crate::postpone::Postponed;
 use crate::record::{SEGMENT_HEADER, SegmentHeader, segment_name, segment_number};
 use crate::shard::{Owner, Shard, shard_number};
 use crate::spine::{Disk, Run, Spine};
@@ -72,6 +73,7 @@ pub struct Store {
     options: Options,
     secret: Secret,
     poison: Arc<Poison>,
+    postponed: Arc<Postponed>,
     wal: Wal,
     next_shard: Arc<AtomicU64>,
     checkpointing: Arc<AtomicBool>,
@@ -85,11 +87,16 @@ impl Store {
     pub fn open(fs: Arc<dyn Fs>, options: Options) -> Result<(Store, Recovered)> {
         let lock = fs.lock().map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => StorageError::Locked,
-            _ => StorageError::io("lock", "LOCK")(error),
+            _ => StorageError::writing("lock", "LOCK")(error),
         })?;
         let names = fs.list().map_err(StorageError::io("list", "."))?;
-        if !names.iter().any(|name| name == manifest::NAME) {
-            create(fs.as_ref(), &options, &names)?;
+        let is_new = !names.iter().any(|name| name == manifest::NAME);
+        if is_new && let Err(error) = create(fs.as_ref(), &options, &names) {
+            if error.is_full() {
+                // There is no manifest yet that would need it.
+                let _ = fs.remove(&segment_name(FIRST_SEGMENT));
+            }
+            return Err(error);
         }
         let manifest = Manifest::read(fs.as_ref())?;
         let mut named = BTreeMap::new();
@@ -118,6 +125,7 @@ impl Store {
             options,
             secret: manifest.secret,
             poison,
+            postponed: Arc::default(),
             wal,
             next_shard: Arc::new(AtomicU64::new(manifest.next_shard)),
             checkpointing: Arc::default(),
@@ -128,9 +136,16 @@ impl Store {
         Ok((store, Recovered { state, catalog: manifest.catalog, secret: manifest.secret, tail }))
     }
 
-    /// Writes the record of an epoch, which must be later than all before. It is not durable yet.
+    /// Writes the record of an epoch, which must be later than all before. It is not durable yet. After
+    /// [`StorageError::Full`] nothing has happened.
     pub fn append(&self, epoch: u64, deltas: &Deltas) -> Result<Lsn> {
         self.wal.append(epoch, deltas)
+    }
+
+    /// Writes the record of an epoch that a manifest has already, for [`Store::changes_between`]. If there is no space
+    /// for it, it is written before the next one.
+    pub fn append_installed(&self, epoch: u64, deltas: &Deltas) -> Result<()> {
+        self.wal.append_installed(epoch, deltas)
     }
 
     /// Waits until the record is as durable as [`Options::sync`] promises. Commits that wait together share one sync.
@@ -144,26 +159,29 @@ impl Store {
         self.wal.changes_between(after, to)
     }
 
-    /// Whether enough has gathered for a checkpoint.
+    /// Whether enough has gathered for a checkpoint; after one that found no space, enough more.
     pub fn checkpoint_due(&self, state: &State) -> bool {
-        let limit = self.options.checkpoint_bytes;
+        let (limit, log) = (self.options.checkpoint_bytes, self.wal.bytes());
         !self.checkpointing.load(Ordering::Acquire)
-            && (self.wal.bytes() >= limit || state.memory_bytes() as u64 >= limit.saturating_mul(4))
+            && (log >= limit || state.memory_bytes() as u64 >= limit.saturating_mul(4))
+            && !self.postponed.waits(log)
     }
 
     /// Begins a checkpoint of this state. Until it is finished or its job is dropped, another one is refused
-    /// with [`StorageError::Busy`].
+    /// with [`StorageError::Busy`]. Any part of it may find no space ([`StorageError::Full`]): then it is as if the
+    /// checkpoint had not begun, once the state has let go of what it was to write ([`State::reopen`]).
     pub fn begin_checkpoint(&self, state: &mut State, catalog: &str) -> Result<Job> {
         self.poison.check()?;
         let ticket = Ticket::take(&self.checkpointing).ok_or(StorageError::Busy)?;
-        self.wal.rotate()?;
-        debug_assert!(state.collections().all(|(_, spine)| spine.sealed_runs().is_empty()), "one at a time");
+        self.postponed.begin(self.wal.bytes(), self.options.checkpoint_bytes);
+        self.postponed.watch(self.wal.rotate())?;
         state.replace(|_, spine| (spine.memory_bytes() > 0).then(|| spine.seal()));
         Ok(Job {
             fs: self.fs.clone(),
             sync: self.options.sync,
             shard_bytes: self.options.shard_bytes,
             poison: self.poison.clone(),
+            postponed: self.postponed.clone(),
             next_shard: self.next_shard.clone(),
             collections: state.collections().map(|(id, spine)| (id, spine.clone())).collect(),
             manifest: Manifest {
@@ -183,7 +201,15 @@ impl Store {
     /// the next checkpoint.
     pub fn install(&self, edit: Edit) -> Result<Installed> {
         self.poison.check()?;
-        self.poison.watch(edit.manifest.write(self.fs.as_ref(), self.options.sync))?;
+        let (fs, sync) = (self.fs.as_ref(), self.options.sync);
+        if let Err(error) = self.poison.watch(edit.manifest.write(fs, sync)) {
+            if error.is_full() {
+                remove_shards(fs, edit.written);
+            }
+            return self.postponed.watch(Err(error));
+        }
+        self.poison.watch(Manifest::put(fs, sync))?;
+        self.postponed.done();
         Ok(Installed(edit))
     }
 
@@ -225,17 +251,25 @@ impl Store {
         self.wal.bytes()
     }
 
+    /// What could not be written for want of space: the last record, or the last checkpoint, as long as one is due.
+    pub fn full(&self) -> Option<StorageError> {
+        let due = || self.wal.bytes() >= self.options.checkpoint_bytes;
+        self.wal.refused().or_else(|| self.postponed.cause().filter(|_| due()))
+    }
+
     /// The failure that stopped the database from taking changes, if one did.
     pub fn poisoned(&self) -> Option<StorageError> {
         self.poison.check().err()
     }
 }
 
+/// The number of a new database's first log segment.
+const FIRST_SEGMENT: u64 = 1;
+
 /// Makes the first log segment and the first manifest. A crash in between is made good by doing it again.
 fn create(fs: &dyn Fs, options: &Options, names: &[String]) -> Result<()> {
-    const FIRST: u64 = 1;
     for name in names {
-        let first_segment = segment_number(name) == Some(FIRST);
+        let first_segment = segment_number(name) == Some(FIRST_SEGMENT);
         let unused = first_segment && fs.read(name).is_ok_and(|bytes| bytes.len() <= SEGMENT_HEADER);
         if name == manifest::NEW_NAME || unused {
             fs.remove(name).map_err(StorageError::io("remove", name))?;
@@ -244,18 +278,19 @@ fn create(fs: &dyn Fs, options: &Options, names: &[String]) -> Result<()> {
             return Err(StorageError::corrupt(manifest::NAME, "name", 0, detail));
         }
     }
-    debug_assert_eq!(segment_name(FIRST), "wal-1");
-    create_segment(fs, options.sync, SegmentHeader { number: FIRST, first: 1, durable: 0 })?;
+    debug_assert_eq!(segment_name(FIRST_SEGMENT), "wal-1");
+    create_segment(fs, options.sync, SegmentHeader { number: FIRST_SEGMENT, first: 1, durable: 0 })?;
     let manifest = Manifest {
         epoch: 0,
-        wal: FIRST,
+        wal: FIRST_SEGMENT,
         next_shard: 1,
         next_collection: 1,
         secret: options.secret.unwrap_or_else(random_secret),
         catalog: String::new(),
         collections: Vec::new(),
     };
-    manifest.write(fs, options.sync)
+    manifest.write(fs, options.sync)?;
+    Manifest::put(fs, options.sync)
 }
 
 /// Removes what a crash or a failed removal left behind.

@@ -12,16 +12,19 @@
 //! *Room*: where commits wait for the sync, small records are written into zeros that were appended beforehand, so that a
 //! sync has no new length to save ([`FsFile::reserve`]). A segment that is followed by another has none left.
 //!
+//! *Want of space*: what was written of a record, or of a segment, is taken back, and that is made durable before anybody
+//! is told. So the next record takes its number, and no restart finds what was refused. Only if that fails is the
+//! database poisoned.
+//!
 //! *Replay* ends at the first record that is not whole, and cuts it off; but if anything behind it shows that it had
 //! been durable, the log is damaged and the error says where.
 
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use zset::{Deltas, Secret};
 
-use crate::error::{Result, StorageError};
+use crate::error::{Result, StorageError, is_full};
 use crate::fs::{Fs, FsFile};
 use crate::fs_mem::hold;
 use crate::history::{self, History};
@@ -63,6 +66,10 @@ struct Log {
     last_epoch: u64,
     segments: Vec<Segment>,
     history: History,
+    /// Records of epochs that a manifest has, for which there was no space.
+    owed: Vec<(u64, Deltas)>,
+    /// Why the last record could not be written, if it was for want of space.
+    refused: Option<StorageError>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,11 +80,20 @@ struct Segment {
     bytes: u64,
 }
 
-/// Makes the file of a segment, durable before anything is written to it.
+/// Makes the file of a segment, durable before anything is written to it. If there is no space for it, it is not there.
 pub(crate) fn create_segment(fs: &dyn Fs, sync: Sync, header: SegmentHeader) -> Result<Arc<dyn FsFile>> {
     let name = segment_name(header.number);
-    let file = fs.create(&name).map_err(StorageError::io("create", &name))?;
-    file.append(&header.encode()).map_err(StorageError::io("append to", &name))?;
+    let file = fs.create(&name).map_err(StorageError::writing("create", &name))?;
+    if let Err(error) = file.append(&header.encode()).map_err(StorageError::writing("append to", &name)) {
+        if error.is_full() {
+            // Its name must not come back with a power loss: the segment before it goes on meanwhile.
+            fs.remove(&name).map_err(StorageError::io("remove", &name))?;
+            if sync != Sync::Off {
+                fs.sync_dir().map_err(StorageError::io("sync", "."))?;
+            }
+        }
+        return Err(error);
+    }
     if sync != Sync::Off {
         file.sync().map_err(StorageError::io("sync", &name))?;
         fs.sync_dir().map_err(StorageError::io("sync", "."))?;
@@ -130,23 +146,62 @@ impl Wal {
         segments.push(last);
         let salt = record::salt(secret, last.number);
         let bytes = last.bytes;
-        let log = Log { file, name, salt, bytes, room: 0, older_bytes, next, last_epoch, segments, history };
+        let log = Log {
+            file,
+            name,
+            salt,
+            bytes,
+            room: 0,
+            older_bytes,
+            next,
+            last_epoch,
+            segments,
+            history,
+            owed: Vec::new(),
+            refused: None,
+        };
         let durable = AtomicU64::new(if sync == Sync::Off { 0 } else { next - 1 });
         let (log, syncing) = (Mutex::new(log), Mutex::new(false));
         Ok((Wal { fs, sync, secret, poison, log, durable, syncing, synced: Condvar::new() }, tail))
     }
 
-    /// Writes an epoch's record to the operating system.
+    /// Writes an epoch's record to the operating system. If there is no space for it, the log is as it was, and the
+    /// epoch may be another one's.
     pub(crate) fn append(&self, epoch: u64, deltas: &Deltas) -> Result<Lsn> {
         let mut log = hold(&self.log);
         self.poison.check()?;
+        while let Some((owed, deltas)) = log.owed.first().cloned() {
+            self.write(&mut log, owed, &deltas)?;
+            log.owed.remove(0);
+        }
+        self.write(&mut log, epoch, deltas)
+    }
+
+    /// Writes the record of an epoch that a manifest has already. If there is no space for it, it goes before the next.
+    pub(crate) fn append_installed(&self, epoch: u64, deltas: &Deltas) -> Result<()> {
+        match self.append(epoch, deltas) {
+            Err(error) if error.is_full() => {
+                hold(&self.log).owed.push((epoch, deltas.clone()));
+                Ok(())
+            }
+            outcome => outcome.map(|_| ()),
+        }
+    }
+
+    fn write(&self, log: &mut Log, epoch: u64, deltas: &Deltas) -> Result<Lsn> {
         if epoch <= log.last_epoch {
             return Err(StorageError::Misuse(format!("epoch {epoch} after epoch {}", log.last_epoch)));
         }
         let bytes = record::encode(log.next, self.durable.load(Ordering::Acquire), &log.salt, epoch, deltas);
-        self.make_room(&mut log, bytes.len() as u64)?;
-        let written = log.file.append(&bytes).map_err(StorageError::io("append to", &log.name));
-        self.poison.watch(written)?;
+        self.make_room(log, bytes.len() as u64)?;
+        if let Err(error) = log.file.append(&bytes).map_err(StorageError::writing("append to", &log.name)) {
+            if error.is_full() {
+                self.poison.watch(self.take_back(log))?;
+                log.refused = Some(error.clone());
+            }
+            return self.poison.watch(Err(error));
+        }
+        log.refused = None;
         let lsn = Lsn(log.next);
         debug_assert!(self.durable.load(Ordering::Acquire) < lsn.0, "what is not written yet is not durable");
         log.next += 1;
@@ -160,6 +215,17 @@ impl Wal {
         Ok(lsn)
     }
 
+    /// Cuts off what was written of a record.
+    fn take_back(&self, log: &mut Log) -> Result<()> {
+        log.room = 0;
+        log.file.truncate(log.bytes).map_err(StorageError::io("truncate", &log.name))?;
+        if self.sync != Sync::Off {
+            // The records before it are not called durable for that: whoever waits for them sees to it.
+            log.file.sync().map_err(StorageError::io("sync", &log.name))?;
+        }
+        Ok(())
+    }
+
     /// Makes room for a record of this length and some more, if that is worth it.
     fn make_room(&self, log: &mut Log, length: u64) -> Result<()> {
         if self.sync != Sync::Full || log.room >= length || length > ROOM / 4 {
@@ -168,7 +234,7 @@ impl Wal {
         log.room = match log.file.reserve(ROOM) {
             Ok(()) => ROOM,
             // The append may still fit, and tells if it does not.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => 0,
+            Err(error) if is_full(error.kind()) => 0,
             failed => {
                 self.poison.watch(failed.map_err(StorageError::io("append to", &log.name)))?;
                 0
@@ -214,7 +280,8 @@ impl Wal {
         Ok(())
     }
 
-    /// Begins a new segment, unless the current one is still empty. What was appended before is then durable.
+    /// Begins a new segment, unless the current one is still empty. What was appended before is then durable. If there
+    /// is no space for it, the current one goes on.
     pub(crate) fn rotate(&self) -> Result<()> {
         let mut log = hold(&self.log);
         self.poison.check()?;
@@ -228,6 +295,7 @@ impl Wal {
     fn rotate_locked(&self, log: &mut Log) -> Result<()> {
         if self.sync == Sync::Full {
             log.file.truncate(log.bytes).map_err(StorageError::io("truncate", &log.name))?;
+            log.room = 0;
         }
         if self.sync != Sync::Off {
             log.file.sync().map_err(StorageError::io("sync", &log.name))?;
@@ -275,6 +343,11 @@ impl Wal {
             log.history.numbers().chain(log.segments.iter().map(|segment| segment.number)).collect()
         };
         history::changes(self.fs.as_ref(), self.secret, &segments, (after, to))
+    }
+
+    /// Why the last record could not be written, if it was for want of space.
+    pub(crate) fn refused(&self) -> Option<StorageError> {
+        hold(&self.log).refused.clone()
     }
 
     /// Bytes in all segments.

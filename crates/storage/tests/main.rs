@@ -5,6 +5,7 @@ mod suite {
     pub(crate) mod crash;
     pub(crate) mod damage;
     pub(crate) mod faults;
+    pub(crate) mod full;
     pub(crate) mod history;
     pub(crate) mod memtable;
     pub(crate) mod model;

@@ -4,6 +4,9 @@
 //! of four ways. From then on the database either refuses to commit (it is poisoned) or goes on and is right.
 //! Reopened, with the disk well again, it holds everything it acknowledged and at most the one commit that
 //! was under way.
+//!
+//! A disk that is full for some calls is another matter: what does not fit is refused with 53100 and leaves nothing,
+//! neither for readers nor for who opens the files as they are, and is accepted when it is tried again with space.
 
 use crate::crash::open;
 use crate::generate::Generator;
@@ -11,12 +14,17 @@ use crate::parallel;
 use crate::reference::model::{Model, Relation, Statement};
 use crate::reference::{Failure, sql};
 use crate::workload::{Contents, contents, differences, execute, names, read};
+use gnitz::Database;
 use std::fmt;
 use std::ops::AddAssign;
 use std::sync::Arc;
 use storage::{Fault, FaultFs, Image, MemFs};
 
-const FAULTS: [Fault; 4] = [Fault::Io, Fault::NoSpace, Fault::ShortWrite, Fault::FailedSync];
+const FAULTS: [Fault; 4] = [Fault::Io, Fault::ShortWrite, Fault::FailedSync, Fault::NoSpaceToSync];
+
+/// What a write does before a full disk refuses it, and how many calls the disk is full for.
+const FULL: [Fault; 3] = [Fault::NoSpace, Fault::NoSpaceHalfway, Fault::NoSpaceAfterwards];
+const LASTING: [u64; 3] = [1, 4, 15];
 
 /// Commits of one run.
 const COMMITS: usize = 8;
@@ -32,6 +40,10 @@ pub struct FaultTally {
     pub survived: u64,
     /// Runs in which the database could not even be opened while the fault was there.
     pub unopened: u64,
+    /// Runs on a disk that was full for a while.
+    pub full: u64,
+    /// Commits and checkpoints that it refused; each was made later.
+    pub refused: u64,
 }
 
 impl AddAssign for FaultTally {
@@ -40,15 +52,18 @@ impl AddAssign for FaultTally {
         self.poisoned += other.poisoned;
         self.survived += other.survived;
         self.unopened += other.unopened;
+        self.full += other.full;
+        self.refused += other.refused;
     }
 }
 
 impl fmt::Display for FaultTally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FaultTally { faults, poisoned, survived, unopened } = self;
+        let FaultTally { faults, poisoned, survived, unopened, full, refused } = self;
         write!(
             f,
-            "{faults} disk faults: {poisoned} made the database refuse, {survived} did no harm, {unopened} kept it from opening"
+            "{faults} disk faults: {poisoned} made the database refuse, {survived} did no harm, {unopened} kept it from opening; \
+             {full} full disks: {refused} commits and checkpoints were refused, and made later"
         )
     }
 }
@@ -74,13 +89,15 @@ struct Plan {
 fn workload(seed: u64) -> Result<FaultTally, String> {
     let plan = prepare(seed).map_err(|message| format!("fault workload {seed}: {message}"))?;
     let mut tally = FaultTally::default();
-    for fault in FAULTS {
+    let single = FAULTS.map(|fault| (fault, 1, attempt as Attempt));
+    let full = FULL.iter().flat_map(|&fault| LASTING.map(|calls| (fault, calls, persist as Attempt)));
+    for (fault, calls, run) in single.into_iter().chain(full) {
         for call in 0.. {
             let disk = MemFs::from_image(&plan.image);
-            let faulty = FaultFs::new(disk.clone(), fault, call);
-            let outcome = attempt(&plan, &faulty, &disk).map_err(|message| {
+            let faulty = FaultFs::new(disk.clone(), fault, call).lasting(calls);
+            let outcome = run(&plan, &faulty, &disk).map_err(|message| {
                 format!(
-                    "fault workload {seed}: {fault:?} at call {call}: {message}\nThe commits:\n\n{};\n",
+                    "fault workload {seed}: {fault:?} at call {call}, {calls} in all: {message}\nThe commits:\n\n{};\n",
                     plan.commits.join(";\n")
                 )
             })?;
@@ -92,6 +109,9 @@ fn workload(seed: u64) -> Result<FaultTally, String> {
     }
     Ok(tally)
 }
+
+/// How a plan is run over a disk with a fault; the disk itself has none.
+type Attempt = fn(&Plan, &FaultFs, &MemFs) -> Result<FaultTally, String>;
 
 /// Makes a small database and draws the commits: rows put in and taken out, which need no planning.
 fn prepare(seed: u64) -> Result<Plan, String> {
@@ -166,11 +186,7 @@ fn attempt(plan: &Plan, faulty: &FaultFs, disk: &MemFs) -> Result<FaultTally, St
                     }
                 }
             }
-            let found = read(&database, &plan.names)?;
-            if found != plan.states[acknowledged] {
-                let difference = differences(&plan.states[acknowledged], &found);
-                return Err(format!("after the fault readers see something else:\n{difference}"));
-            }
+            plan.check(acknowledged, &database, "after the fault readers see something else")?;
             if failed { tally.poisoned = 1 } else { tally.survived = 1 }
         }
     }
@@ -182,4 +198,47 @@ fn attempt(plan: &Plan, faulty: &FaultFs, disk: &MemFs) -> Result<FaultTally, St
     }
     let difference = differences(&plan.states[acknowledged], &found);
     Err(format!("{acknowledged} commits were acknowledged, but reopening shows another state:\n{difference}"))
+}
+
+/// One run on a disk that is full for a while: what it refuses is tried again.
+fn persist(plan: &Plan, faulty: &FaultFs, disk: &MemFs) -> Result<FaultTally, String> {
+    let mut tally = FaultTally { full: 1, ..FaultTally::default() };
+    let database = open(Arc::new(faulty.clone()))?;
+    let session = database.session();
+    let mut until_it_fits = |what: &str, at: usize, attempt: &dyn Fn() -> gnitz::Result<()>| {
+        while let Err(error) = attempt() {
+            if error.sqlstate() != "53100" {
+                return Err(format!("{what}\nfailed with {}: {error}", error.sqlstate()));
+            }
+            tally.refused += 1;
+            plan.check(at, &database, "with a full disk readers see something else")?;
+            plan.check_reopened(at, disk, "a full disk holds something else")?;
+        }
+        Ok(())
+    };
+    for (at, commit) in plan.commits.iter().enumerate() {
+        until_it_fits(commit, at, &|| session.execute(commit).map(|_| ()))?;
+        if at == COMMITS / 2 {
+            until_it_fits("the checkpoint", at + 1, &|| database.checkpoint())?;
+        }
+    }
+    plan.check(COMMITS, &database, "with space again readers see something else")?;
+    plan.check_reopened(COMMITS, disk, "the disk holds something else")?;
+    Ok(tally)
+}
+
+impl Plan {
+    /// Fails if readers do not see exactly so many commits.
+    fn check(&self, commits: usize, database: &Database, complaint: &str) -> Result<(), String> {
+        let found = read(database, &self.names)?;
+        match found == self.states[commits] {
+            true => Ok(()),
+            false => Err(format!("{complaint}:\n{}", differences(&self.states[commits], &found))),
+        }
+    }
+
+    /// Fails if who opens the files as they are does not find exactly so many commits.
+    fn check_reopened(&self, commits: usize, disk: &MemFs, complaint: &str) -> Result<(), String> {
+        self.check(commits, &open(Arc::new(MemFs::from_image(&disk.image())))?, complaint)
+    }
 }

@@ -8,6 +8,7 @@ mod catalogs;
 mod concurrent;
 mod definitions;
 mod errors;
+mod full;
 mod moments;
 mod plain_views;
 mod recovery;

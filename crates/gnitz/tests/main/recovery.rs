@@ -108,7 +108,7 @@ fn checkpoints_under_load_lose_nothing() {
 }
 
 /// The workload of the fault test: statements, each of which must be there after a restart if it succeeded.
-const STATEMENTS: &[&str] = &[
+pub const STATEMENTS: &[&str] = &[
     "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)",
     "INSERT INTO t VALUES (1, 10), (2, 20)",
     "CREATE MATERIALIZED VIEW v AS SELECT n % 3 AS k, COUNT(*) AS c, MAX(n) AS hi FROM t GROUP BY n % 3",
@@ -121,7 +121,7 @@ const STATEMENTS: &[&str] = &[
 ];
 
 /// What a client sees of the database: relations and rows.
-fn contents(database: &Database) -> Vec<String> {
+pub fn contents(database: &Database) -> Vec<String> {
     let session = database.session();
     check(&session);
     let mut seen = rows(&session, "SELECT name FROM gnitz_tables WHERE kind <> 'system' ORDER BY name");
@@ -131,7 +131,7 @@ fn contents(database: &Database) -> Vec<String> {
     seen
 }
 
-fn open(fs: Arc<dyn storage::Fs>) -> gnitz::Result<Database> {
+pub fn open(fs: Arc<dyn storage::Fs>) -> gnitz::Result<Database> {
     Database::builder().checkpoint_bytes(300).inline_maintenance().open_fs(fs)
 }
 
@@ -144,7 +144,7 @@ fn whatever_call_fails_nothing_acknowledged_is_lost() {
         run(&database.session(), statement);
         prefixes.push(contents(&database));
     }
-    for fault in [Fault::Io, Fault::NoSpace, Fault::ShortWrite, Fault::FailedSync] {
+    for fault in [Fault::Io, Fault::ShortWrite, Fault::FailedSync, Fault::NoSpaceToSync] {
         for call in (1..).step_by(3) {
             let memory = MemFs::new();
             let faulty = FaultFs::new(memory.clone(), fault, call);

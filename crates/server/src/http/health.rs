@@ -17,7 +17,8 @@ pub struct Probe {
     probe: Option<String>,
 }
 
-/// Answers `GET /health`: 200, or 503 if commits are refused. A process that answers at all is alive.
+/// Answers `GET /health`: 200, or 503 if commits are refused. A process that answers at all is alive. A full disk is
+/// told, but the database is ready all the same: it answers queries, and by commits it finds out that there is space.
 pub async fn health(
     Extract(state): Extract<State>,
     query: Result<Query<Probe>, axum::extract::rejection::QueryRejection>,
@@ -26,7 +27,7 @@ pub async fn health(
     let database = &state.0.database;
     let (ready, reason) = match database.check_writable() {
         _ if state.is_closing() => (false, Some("the server is shutting down".to_string())),
-        Ok(()) => (true, None),
+        Ok(()) => (true, database.full().map(|error| error.message())),
         Err(error) => (false, Some(error.message())),
     };
     let healthy = match probe.as_deref() {

@@ -35,6 +35,12 @@ impl Collector for Process {
         };
         let writable = self.database.check_writable().is_ok();
         gauge("writable", "Whether the database takes commits", i64::from(writable))?;
+        let full = self.database.full().is_some();
+        gauge(
+            "disk_full",
+            "Whether the last commit, or a checkpoint that is due, found no space on the disk",
+            i64::from(full),
+        )?;
         if let Ok(stats) = self.database.stats() {
             gauge("epoch", "The epoch that readers see: commits ever made", signed(stats.epoch))?;
             gauge("log_bytes", "Bytes of log since the last checkpoint", signed(stats.log_bytes))?;

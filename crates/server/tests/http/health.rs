@@ -47,6 +47,7 @@ async fn metrics_count_what_happened() {
         "gnitz_http_requests_total{route=\"/sql\",method=\"POST\",status=\"409\"} 1",
         "gnitz_epoch 2",
         "gnitz_writable 1",
+        "gnitz_disk_full 0",
         "gnitz_connections{protocol=\"http\"} 1",
     ] {
         assert!(text.text().contains(line), "{line} is not in\n{}", text.text());

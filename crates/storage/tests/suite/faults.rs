@@ -7,10 +7,11 @@ use zset::Deltas;
 
 use super::model::{Engine, Step, Workload, check, options};
 
-/// Runs a workload into the fault; returns whether it struck.
-fn run(seed: u64, fault: Fault, k: u64) -> bool {
+/// Runs a workload into the fault, which strikes so many calls; returns whether it struck, and poisoned the database.
+fn run(seed: u64, (fault, times): (Fault, u64), k: u64) -> (bool, bool) {
     let disk = MemFs::new();
-    let faulty = FaultFs::new(disk.clone(), fault, k);
+    let faulty = FaultFs::new(disk.clone(), fault, k).lasting(times);
+    let mut poisoned = false;
     let mut workload = Workload::new(seed);
     let mut acknowledged = 0;
     let what = || format!("seed {seed} {fault:?} at call {k}");
@@ -19,8 +20,10 @@ fn run(seed: u64, fault: Fault, k: u64) -> bool {
             match workload.step(&mut engine) {
                 Ok(Step::Quiet) => {}
                 Ok(_) => acknowledged = workload.now.epoch,
+                Err(error) if error.is_full() => {}
                 Err(error) => {
                     assert!(matches!(error, StorageError::Io { .. }), "{}: {error}", what());
+                    poisoned = true;
                     refuses(&mut engine, &what);
                     break;
                 }
@@ -28,7 +31,7 @@ fn run(seed: u64, fault: Fault, k: u64) -> bool {
         }
     }
     check(Arc::new(disk), &workload.history, acknowledged, &what);
-    faulty.struck()
+    (faulty.struck(), poisoned)
 }
 
 /// After a failure nothing is committed any more, and the answer says why.
@@ -44,11 +47,20 @@ fn refuses(engine: &mut Engine, what: &dyn Fn() -> String) {
 
 #[test]
 fn a_failed_call_stops_the_database_and_loses_nothing() {
-    for fault in [Fault::Io, Fault::NoSpace, Fault::ShortWrite, Fault::FailedSync] {
+    for fault in [Fault::Io, Fault::ShortWrite, Fault::FailedSync, Fault::NoSpaceToSync] {
         for seed in 0..3 {
-            let struck = (0..).take_while(|&k| run(seed, fault, k)).count();
+            let struck = (0..).take_while(|&k| run(seed, (fault, 1), k).0).count();
             assert!(struck > 10, "{fault:?} struck {struck} calls");
         }
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_back_stops_the_database() {
+    for seed in 0..3 {
+        let runs = (0..).map(|k| run(seed, (Fault::NoSpaceNorWayBack, u64::MAX), k));
+        let poisoned = runs.take_while(|(struck, _)| *struck).filter(|(_, poisoned)| *poisoned).count();
+        assert!(poisoned > 10, "{poisoned} runs");
     }
 }
 
