@@ -11,6 +11,10 @@ const LONG_TESTS_APART: &str = "test --workspace --no-fail-fast -- --skip long::
 /// that nothing is built again with other features; nothing else has tests of that name.
 const LONG_TESTS: &str = "test --quiet --workspace --test long -- --nocapture";
 
+/// Clients of other languages that take seconds each, as far as this machine can install them.
+const CLIENTS: &[&str] =
+    &["--available", "psql", "pg_dump", "psycopg", "psycopg2", "asyncpg", "sqlalchemy", "node-postgres"];
+
 /// The checks of CI, cheapest first: a reader of a red run sees the simplest cause.
 pub fn ci() -> Result<(), String> {
     let steps = [
@@ -27,7 +31,14 @@ pub fn ci() -> Result<(), String> {
             run(cargo.current_dir(root()).args(words.split(' ')).env("RUSTDOCFLAGS", "-D warnings"))
         })?;
     }
-    Ok(())
+    timed("clients", clients)
+}
+
+/// Runs clients against the server that the tests have built.
+fn clients() -> Result<(), String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let mut command = Command::new(root().join("tests/clients/run"));
+    run(command.args(CLIENTS).env("GNITZ", target.join("debug/gnitz")))
 }
 
 /// One of testkit's long tests, with its arguments passed on.
