@@ -58,5 +58,15 @@ with psycopg.connect(sys.argv[1], autocommit=True) as conn, psycopg.connect(sys.
         raise SystemExit("a feed outlived its cancellation")
     except psycopg.errors.QueryCanceled:
         pass
+    with conn.transaction():
+        conn.execute(f"DECLARE feed CURSOR FOR SUBSCRIBE {name}_sum WITH (SNAPSHOT false)")
+        assert conn.execute("FETCH ALL feed WITH (TIMEOUT = '0s')").fetchall() == []
+        writer.execute(f"UPDATE {name} SET price = 12 WHERE id = 1")
+        changes = [row[1:] for row in conn.execute("FETCH 1 feed").fetchall()]
+        changes += [row[1:] for row in conn.execute("FETCH ALL feed", binary=True).fetchall()]
+        assert sorted(changes) == [(-1, "a", decimal.Decimal("11.00")), (1, "a", decimal.Decimal("12.00"))], changes
+    with conn.transaction(), conn.cursor(name="named") as cur:
+        cur.execute(f"SUBSCRIBE (SELECT total FROM {name}_sum WHERE name = 'a')")
+        assert cur.fetchone()[1:] == (1, decimal.Decimal("12.00"))
     writer.execute(f"DROP TABLE {name} CASCADE")
 print("psycopg", psycopg.__version__, "ok")

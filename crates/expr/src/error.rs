@@ -91,6 +91,8 @@ pub enum ErrorKind {
     StringTooLong,
     /// 22023: an argument outside a function's domain.
     InvalidParameter,
+    /// 53200: the strings of a slice come to more than fits; with the rows before alone they do not.
+    SliceFull,
     /// Any other SQLSTATE, for the functions of the fall-back.
     Other(&'static str),
 }
@@ -106,6 +108,7 @@ impl ErrorKind {
             ErrorKind::DatetimeOverflow => "22008",
             ErrorKind::StringTooLong => "22001",
             ErrorKind::InvalidParameter => "22023",
+            ErrorKind::SliceFull => "53200",
             ErrorKind::Other(state) => state,
         }
     }

@@ -1,9 +1,10 @@
 //! Constant folding: what depends on no row is evaluated once, when the program is compiled.
 //!
 //! An expression that fails is left as it is, so that its error arises only for a row that needs the value, and
-//! never where no row does. Functions from outside are left too: they may answer differently each time.
+//! never where no row does. So is what would come to a large value: a program is kept, and written down, where its
+//! values come and go. Functions from outside are left too: they may answer differently each time.
 
-use zset::Type;
+use zset::{Datum, Type};
 
 use crate::compile::compile;
 use crate::error::ExprError;
@@ -12,6 +13,9 @@ use crate::interpret::Scratch;
 use crate::program::Program;
 use crate::tree::{Expr, MAX_DEPTH};
 use zset::ColumnType;
+
+/// The bytes of the largest value that takes its expression's place.
+const LARGEST_FOLDED: usize = 1 << 20;
 
 impl Program {
     /// Compiles expressions over rows of `inputs`; functions that are not built in come from `functions`.
@@ -48,5 +52,11 @@ fn fold_node(node: &Expr) -> Option<Expr> {
     let ty: Type = node.column_type().ty;
     let program = compile(std::slice::from_ref(node), &[], &NoFunctions).ok()?;
     let result = program.eval(&[], 1, &mut Scratch::default()).ok()?;
-    result.first().map(|column| Expr::literal(column.get_as(0, ty), ty))
+    let value = result.first()?.get_as(0, ty);
+    let large = match &value {
+        Datum::Text(text) => text.len() > LARGEST_FOLDED,
+        Datum::Bytes(bytes) => bytes.len() > LARGEST_FOLDED,
+        _ => false,
+    };
+    (!large).then(|| Expr::literal(value, ty))
 }

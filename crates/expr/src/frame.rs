@@ -8,9 +8,17 @@ use std::sync::Arc;
 
 use zset::{Data, Interval, Lane, Strings, Vector};
 
-use crate::error::{EvalError, Failure};
+use crate::error::{ErrorKind, EvalError, Failure};
 use crate::function::Argument;
 use crate::operand::{self, Decimals, Element, Operand, Texts};
+use crate::text_fn;
+
+/// The bytes of strings that one column of a slice may hold before the slice is cut: see
+/// [`Program::eval`](crate::Program::eval).
+const FULL: usize = 4 * text_fn::LARGEST_VALUE;
+
+/// Buffers of strings that are larger than this are not kept.
+const KEPT: usize = 1 << 20;
 
 /// The rows of a slice, and which of them a kernel must give an answer for.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +92,7 @@ impl Pool {
             Data::I128(values) => self.give(values),
             Data::F64(values) => self.give(values),
             Data::Interval(values) => self.give(values),
+            Data::Bytes(strings) if strings.heap().len() > KEPT => {}
             Data::Bytes(mut strings) => {
                 strings.clear();
                 self.strings.push(strings);
@@ -205,7 +214,8 @@ impl<'a> Frame<'a> {
         Ok(Vector { data: R::data(out), valid: Some(valid) })
     }
 
-    /// The column of the strings that `f` appends for every needed row.
+    /// The column of the strings that `f` appends for every needed row. Where they come to too much together, the
+    /// error tells how many rows fit.
     pub(crate) fn each_text(
         &mut self,
         mut f: impl FnMut(usize, &mut Vec<u8>) -> Result<(), Failure>,
@@ -215,9 +225,17 @@ impl<'a> Frame<'a> {
         for row in 0..self.rows.count {
             let needed = self.rows.is_active(row) && valid.as_ref().is_none_or(|valid| valid[row]);
             let mut result = Ok(());
+            if out.heap().len() > FULL {
+                return Err(EvalError::new(
+                    ErrorKind::SliceFull,
+                    row,
+                    "out of memory for the strings of a slice",
+                ));
+            }
             out.push_with(|heap| {
                 if needed {
-                    result = f(row, heap);
+                    let start = heap.len();
+                    result = f(row, heap).and_then(|()| text_fn::bounded(heap.len() - start));
                 }
             });
             result.map_err(|e: Failure| e.at(row))?;

@@ -1,5 +1,8 @@
 //! The interpreter: runs a [`Program`] over one slice of rows.
 //!
+//! Strings may come to more than memory should hold at once; then the slice is cut, and its rows are run some at a
+//! time.
+//!
 //! Values on the stack are columns of the input, constants, registers, or columns computed here, whose buffers
 //! come from a pool and go back to it. When a row fails, the rows before it are evaluated again, until none of
 //! them fails: so the error reported is that of the first failing row, and within it of the first operator that
@@ -7,12 +10,15 @@
 
 use zset::{Data, Datum, Lane, Vector};
 
-use crate::error::EvalError;
+use crate::error::{ErrorKind, EvalError};
 use crate::frame::{Frame, Pool, Pooled, Rows};
 use crate::function::Argument;
 use crate::kernels::{arithmetic, choose, compare, logic};
 use crate::operand;
 use crate::program::{Body, Function, Instruction, Program};
+
+/// The bytes of strings that one column of results may have.
+const LARGEST_COLUMN: usize = 1 << 30;
 
 /// What an evaluation needs besides its program; kept and passed again, it saves the allocations.
 #[derive(Debug, Default)]
@@ -65,7 +71,7 @@ impl Scratch {
 }
 
 impl Program {
-    /// The value of every expression for each of the first `rows` rows.
+    /// The value of every expression for each of the first `rows` rows. A column of them has at most 1 GiB.
     ///
     /// # Panics
     /// If a used column is shorter than `rows` or of another lane than it was compiled for.
@@ -75,10 +81,44 @@ impl Program {
         rows: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<Vector>, EvalError> {
-        self.run_to_first_error(inputs, rows, scratch)?;
+        self.check_inputs(inputs, rows);
+        let mut done = self.run_to_first_error(inputs, rows, scratch)?;
+        let mut results = self.values(inputs, done, scratch);
+        let mut window = done;
+        while done < rows {
+            let count = (2 * window).min(rows - done);
+            let part = self.part(inputs, done, count);
+            let part: Vec<&Vector> = part.iter().collect();
+            let later = |error: EvalError| EvalError { row: error.row + done, ..error };
+            window = self.run_to_first_error(&part, count, scratch).map_err(later)?;
+            for (result, more) in results.iter_mut().zip(self.values(&part, window, scratch)) {
+                if heap(result) + heap(&more) > LARGEST_COLUMN {
+                    let message = "out of memory for the values of one column";
+                    return Err(EvalError::new(ErrorKind::Other("53200"), done, message));
+                }
+                result.extend_range(&more, 0..window);
+            }
+            done += window;
+        }
+        Ok(results)
+    }
+
+    fn values(&self, inputs: &[&Vector], rows: usize, scratch: &mut Scratch) -> Vec<Vector> {
         let mut machine = Machine { program: self, inputs, rows, scratch };
         let slots: Vec<Slot> = machine.scratch.stack.drain(..).collect();
-        Ok(slots.into_iter().zip(&self.outputs).map(|(slot, ty)| machine.output(slot, ty.lane())).collect())
+        slots.into_iter().zip(&self.outputs).map(|(slot, ty)| machine.output(slot, ty.lane())).collect()
+    }
+
+    /// Some rows of the columns that are used.
+    fn part(&self, inputs: &[&Vector], from: usize, count: usize) -> Vec<Vector> {
+        let column = |(index, column): (usize, &&Vector)| {
+            let mut rows = Vector::new(column.lane());
+            if self.used.contains(&(index as u32)) {
+                rows.extend_range(column, from..from + count);
+            }
+            rows
+        };
+        inputs.iter().enumerate().map(column).collect()
     }
 
     /// The numbers of the rows, ascending, for which the only expression, a condition, is true.
@@ -91,31 +131,59 @@ impl Program {
         rows: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<u32>, EvalError> {
-        self.run_to_first_error(inputs, rows, scratch)?;
-        let Some(slot) = scratch.stack.last() else { return Ok(Vec::new()) };
-        Ok(selected(&argument(self, inputs, &scratch.registers, slot), rows))
+        self.check_inputs(inputs, rows);
+        let mut done = self.run_to_first_error(inputs, rows, scratch)?;
+        let mut found = self.selection(inputs, done, scratch);
+        let mut window = done;
+        while done < rows {
+            let count = (2 * window).min(rows - done);
+            let part = self.part(inputs, done, count);
+            let part: Vec<&Vector> = part.iter().collect();
+            let later = |error: EvalError| EvalError { row: error.row + done, ..error };
+            window = self.run_to_first_error(&part, count, scratch).map_err(later)?;
+            found.extend(self.selection(&part, window, scratch).iter().map(|row| row + done as u32));
+            done += window;
+        }
+        Ok(found)
     }
 
-    fn run_to_first_error(
-        &self,
-        inputs: &[&Vector],
-        rows: usize,
-        scratch: &mut Scratch,
-    ) -> Result<(), EvalError> {
+    fn selection(&self, inputs: &[&Vector], rows: usize, scratch: &Scratch) -> Vec<u32> {
+        let Some(slot) = scratch.stack.last() else { return Vec::new() };
+        selected(&argument(self, inputs, &scratch.registers, slot), rows)
+    }
+
+    fn check_inputs(&self, inputs: &[&Vector], rows: usize) {
         for &index in &self.used {
             let (column, ty) = (inputs[index as usize], self.inputs[index as usize].ty);
             assert_eq!(column.lane(), ty.lane(), "input column {index} is not of type {ty}");
             assert!(column.len() >= rows, "input column {index} is shorter than the slice");
         }
-        let Err(mut first) = Machine::start(self, inputs, rows, scratch).run() else { return Ok(()) };
+    }
+
+    /// Runs all rows, or as many as there is room for, and says how many.
+    fn run_to_first_error(
+        &self,
+        inputs: &[&Vector],
+        rows: usize,
+        scratch: &mut Scratch,
+    ) -> Result<usize, EvalError> {
+        let Err(mut first) = Machine::start(self, inputs, rows, scratch).run() else { return Ok(rows) };
         while first.row > 0 {
             match Machine::start(self, inputs, first.row, scratch).run() {
                 Ok(()) => break,
                 Err(earlier) => first = earlier,
             }
         }
+        if first.kind == ErrorKind::SliceFull && first.row > 0 {
+            return Ok(first.row);
+        }
         Err(first)
     }
+}
+
+/// The bytes of a column's strings.
+fn heap(vector: &Vector) -> usize {
+    if let Data::Bytes(strings) = &vector.data { strings.heap().len() } else { 0 }
 }
 
 /// The rows in which a boolean argument is true.

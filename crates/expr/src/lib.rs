@@ -40,6 +40,7 @@ pub use function::{Argument, Functions, NoFunctions, ScalarFunction};
 pub use input::from_text;
 pub use interpret::Scratch;
 pub use program::Program;
+pub use text_fn::LARGEST_VALUE;
 pub use tree::{BinaryOp, Expr, UnaryOp};
 
 /// Whether functions of this name are evaluated here where their types allow it, and not by the fall-back. Who

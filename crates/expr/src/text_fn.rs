@@ -4,8 +4,9 @@
 
 use crate::error::{ErrorKind, Failure};
 
-/// The largest result a function may build, so that a row cannot exhaust memory.
-const LARGEST: usize = 256 << 20;
+/// The bytes of the largest value that may be computed, so that a row cannot exhaust memory: what one message of a
+/// client's may bring.
+pub const LARGEST_VALUE: usize = 64 << 20;
 
 /// The number of characters.
 pub(crate) fn length(text: &str) -> i64 {
@@ -66,17 +67,17 @@ pub(crate) fn replace(text: &str, from: &str, to: &str, out: &mut Vec<u8>) -> Re
     }
     let start = out.len();
     for (nth, piece) in text.split(from).enumerate() {
-        if nth > 0 {
-            out.extend_from_slice(to.as_bytes());
-        }
+        let to = if nth > 0 { to } else { "" };
+        bounded(out.len() - start + to.len() + piece.len())?;
+        out.extend_from_slice(to.as_bytes());
         out.extend_from_slice(piece.as_bytes());
-        bounded(out.len() - start)?;
     }
     Ok(())
 }
 
-fn bounded(bytes: usize) -> Result<(), Failure> {
-    if bytes <= LARGEST {
+/// An error if a value would have more bytes than any may.
+pub(crate) fn bounded(bytes: usize) -> Result<(), Failure> {
+    if bytes <= LARGEST_VALUE {
         return Ok(());
     }
     Err(Failure::new(ErrorKind::Other("54000"), "requested length too large"))
@@ -126,8 +127,19 @@ pub(crate) fn reverse(text: &str, out: &mut Vec<u8>) {
 pub(crate) fn repeat(text: &str, count: i64, out: &mut Vec<u8>) -> Result<(), Failure> {
     let count = usize::try_from(count).unwrap_or(0);
     bounded(text.len().saturating_mul(count))?;
-    (0..count).for_each(|_| out.extend_from_slice(text.as_bytes()));
+    copies(text, count, out);
     Ok(())
+}
+
+/// The text so many times, each copy as long as all before.
+fn copies(text: &str, count: usize, out: &mut Vec<u8>) {
+    let (start, whole) = (out.len(), text.len() * count);
+    out.reserve(whole);
+    out.extend_from_slice(&text.as_bytes()[..text.len().min(whole)]);
+    while out.len() - start < whole {
+        let done = out.len() - start;
+        out.extend_from_within(start..start + done.min(whole - done));
+    }
 }
 
 /// Fills to `width` characters from the left (or the right), or cuts at the right.
@@ -143,14 +155,17 @@ pub(crate) fn pad(
         out.extend_from_slice(left(text, width.max(0)).as_bytes());
         return Ok(());
     }
-    bounded(usize::try_from(missing).unwrap_or(usize::MAX).saturating_mul(4))?;
-    let fills = fill.chars().cycle().take(missing as usize);
+    let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+    let round = fill.chars().count();
+    let rest = &fill[..offset(fill, (missing % round) as i64)];
+    bounded((missing / round).saturating_mul(fill.len()).saturating_add(rest.len() + text.len()))?;
+    if !at_left {
+        out.extend_from_slice(text.as_bytes());
+    }
+    copies(fill, missing / round, out);
+    out.extend_from_slice(rest.as_bytes());
     if at_left {
-        fills.for_each(|c| push(c, out));
         out.extend_from_slice(text.as_bytes());
-    } else {
-        out.extend_from_slice(text.as_bytes());
-        fills.for_each(|c| push(c, out));
     }
     Ok(())
 }
@@ -282,7 +297,25 @@ mod tests {
 
     #[test]
     fn huge_results_are_refused() {
-        assert!(repeat("ab", i64::MAX, &mut vec![]).is_err());
-        assert!(pad("ab", i64::MAX, " ", true, &mut vec![]).is_err());
+        let (most, half) = (LARGEST_VALUE as i64, "a".repeat(LARGEST_VALUE / 2));
+        let refused = |made: &dyn Fn(&mut Vec<u8>) -> Result<(), Failure>| {
+            let mut out = vec![];
+            let failure = made(&mut out).map_err(|failure| (failure.kind, failure.message));
+            let expected = (ErrorKind::Other("54000"), "requested length too large".to_string());
+            assert_eq!((failure, out.capacity() <= LARGEST_VALUE * 2), (Err(expected), true));
+        };
+        refused(&|out| repeat("ab", i64::MAX, out));
+        refused(&|out| repeat("é", most / 2 + 1, out));
+        refused(&|out| pad("ab", i64::MAX, " ", true, out));
+        refused(&|out| pad("ab", most / 2 + 2, "é", false, out));
+        refused(&|out| replace(&half, "a", "xyz", out));
+        for made in [
+            repeat("é", most / 2, &mut vec![]),
+            pad("é", most - 1, "a", true, &mut vec![]),
+            pad("ab", most / 2 + 1, "é", false, &mut vec![]),
+            replace(&half, "a", "é", &mut vec![]),
+        ] {
+            assert_eq!(made, Ok(()));
+        }
     }
 }

@@ -107,7 +107,7 @@ impl Database {
     /// The changes of a table or view, beginning where it is said. Resuming after an epoch that was delivered before
     /// is exact, over restarts and crashes too, as long as the log goes back so far ([`Builder::history_bytes`]).
     pub fn subscribe_from(&self, name: &str, start: Start) -> Result<Subscription> {
-        self.handle.engine.subscribe(name, start)
+        self.handle.engine.subscribe(name, start, None)
     }
 
     /// The epoch that readers see: how many commits there have been.

@@ -21,6 +21,7 @@ use zset::{Batch, CollectionId, Deltas};
 
 use crate::apply;
 use crate::bounds::Rows;
+use crate::catalog::Catalog;
 use crate::counter::Unwritten;
 use crate::error::{Error, Result};
 use crate::live::Live;
@@ -73,6 +74,8 @@ pub(crate) struct Parts {
 struct Publisher {
     pending: VecDeque<Pending>,
     subscribers: Vec<Follower>,
+    /// The catalog that subscribers were last held against.
+    catalog: Option<Arc<Compiled>>,
 }
 
 /// Who wants to be told of changes, and of which.
@@ -81,6 +84,14 @@ struct Follower {
     /// Whether the version is wanted with them.
     versions: bool,
     queue: Weak<Queue>,
+    /// Who reads, unless it is the program itself.
+    reader: Option<Reader>,
+}
+
+/// A role that follows relations, as long as it may read them.
+struct Reader {
+    role: String,
+    relations: Vec<CollectionId>,
 }
 
 struct Pending {
@@ -151,12 +162,12 @@ impl Engine {
     }
 
     /// Begins a subscription. Between the version it begins at and the first change it is told no commit is lost.
-    pub(crate) fn subscribe(&self, name: &str, start: Start) -> Result<Subscription> {
+    pub(crate) fn subscribe(&self, name: &str, start: Start, role: Option<&str>) -> Result<Subscription> {
         if self.published()?.compiled.catalog.get(name).is_some_and(|relation| relation.is_plain_view()) {
             let query = plain_view::contents(name)?;
-            return self.subscribe_query(&query, &[name.to_string()], start, &AtomicBool::new(false));
+            return self.subscribe_query(&query, &[name.to_string()], start, role, &AtomicBool::new(false));
         }
-        let (version, relation, queue) = self.follow_relation(name)?;
+        let (version, relation, queue) = self.follow_relation(name, role)?;
         let epoch = version.state.epoch;
         let first = match start {
             Start::Contents => Some(version.runs(relation.id())?.to_vec()),
@@ -173,6 +184,7 @@ impl Engine {
         query: &Query,
         relations: &[String],
         start: Start,
+        role: Option<&str>,
         cancel: &AtomicBool,
     ) -> Result<Subscription> {
         if matches!(start, Start::After(_)) {
@@ -183,9 +195,11 @@ impl Engine {
         let (version, queue) = {
             let mut publisher = lock(&self.publisher);
             let version = self.published()?;
-            let known = relations.iter().filter_map(|name| version.compiled.catalog.get(name));
-            let behind = known.flat_map(|relation| version.compiled.catalog.behind(relation));
-            let queue = publisher.follow(behind.collect(), true, version.state.epoch);
+            let catalog = &version.compiled.catalog;
+            let known = || relations.iter().filter_map(|name| catalog.get(name));
+            let behind = known().flat_map(|relation| catalog.behind(relation));
+            let reader = reader(catalog, role, known().map(|relation| relation.id()).collect())?;
+            let queue = publisher.follow(behind.collect(), true, &version, reader);
             (version, queue)
         };
         let live = Live::start(&self.planner, &version, query, cancel)?;
@@ -194,7 +208,11 @@ impl Engine {
     }
 
     /// A queue that is told every change of the relation after this version.
-    fn follow_relation(&self, name: &str) -> Result<(Arc<Version>, Arc<Relation>, Arc<Queue>)> {
+    fn follow_relation(
+        &self,
+        name: &str,
+        role: Option<&str>,
+    ) -> Result<(Arc<Version>, Arc<Relation>, Arc<Queue>)> {
         let mut publisher = lock(&self.publisher);
         let version = self.published()?;
         let relation = version.compiled.catalog.get(name);
@@ -206,7 +224,8 @@ impl Engine {
             });
         }
         let relation = Arc::clone(relation);
-        let queue = publisher.follow(BTreeSet::from([relation.id()]), false, version.state.epoch);
+        let reader = reader(&version.compiled.catalog, role, vec![relation.id()])?;
+        let queue = publisher.follow(BTreeSet::from([relation.id()]), false, &version, reader);
         Ok((version, relation, queue))
     }
 
@@ -256,11 +275,11 @@ impl Publisher {
     /// Pushes a version's changes to those who want them, and forgets those who are gone.
     fn tell(&mut self, version: &Arc<Version>, deltas: &Deltas) {
         let epoch = version.state.epoch;
+        let known = self.catalog.replace(Arc::clone(&version.compiled));
+        let is_same_catalog = known.is_some_and(|known| Arc::ptr_eq(&known, &version.compiled));
         self.subscribers.retain(|follower| {
             let Some(queue) = follower.queue.upgrade() else { return false };
-            let exists = |id: &CollectionId| version.compiled.catalog.by_id(*id).is_some();
-            if !follower.collections.iter().all(exists) {
-                queue.end();
+            if !is_same_catalog && !follower.may_go_on(&version.compiled.catalog, &queue) {
                 return false;
             }
             let of = |&id: &CollectionId| Some((id, deltas.get(&id)?.clone()));
@@ -278,11 +297,39 @@ impl Publisher {
     }
 
     /// A queue for the changes of these collections after an epoch.
-    fn follow(&mut self, collections: BTreeSet<CollectionId>, versions: bool, epoch: u64) -> Arc<Queue> {
-        let queue = Arc::new(Queue::new(epoch));
-        self.subscribers.push(Follower { collections, versions, queue: Arc::downgrade(&queue) });
+    fn follow(
+        &mut self,
+        collections: BTreeSet<CollectionId>,
+        versions: bool,
+        version: &Version,
+        reader: Option<Reader>,
+    ) -> Arc<Queue> {
+        let queue = Arc::new(Queue::new(version.state.epoch));
+        self.subscribers.push(Follower { collections, versions, queue: Arc::downgrade(&queue), reader });
         queue
     }
+}
+
+impl Follower {
+    /// Ends the queue of one whose relations are not all there any more, or who may not read them any more.
+    fn may_go_on(&self, catalog: &Catalog, queue: &Queue) -> bool {
+        if !self.collections.iter().all(|id| catalog.by_id(*id).is_some()) {
+            queue.end();
+            return false;
+        }
+        let permitted = self
+            .reader
+            .as_ref()
+            .map_or(Ok(()), |reader| catalog.permit_reading(&reader.role, &reader.relations));
+        permitted.map_err(|refusal| queue.refuse(refusal)).is_ok()
+    }
+}
+
+/// Who reads these relations, if it may: asked of the very catalog that the changes followed come after.
+fn reader(catalog: &Catalog, role: Option<&str>, relations: Vec<CollectionId>) -> Result<Option<Reader>> {
+    let Some(role) = role else { return Ok(None) };
+    catalog.permit_reading(role, &relations)?;
+    Ok(Some(Reader { role: role.to_string(), relations }))
 }
 
 /// The right to make the next version. There is one at a time.

@@ -39,12 +39,16 @@ impl Feed {
 pub(crate) fn begin(core: &Core, statement: &Statement, start: Start) -> Result<Subscription> {
     core.clear_cancel();
     core.engine().published()?.compiled.catalog.permit(core.role(), &statement.needs())?;
-    let relations = statement.relations();
+    let (relations, role) = (statement.relations(), Some(core.role().as_ref()));
     match statement {
-        Statement::Query(query) => core.engine().subscribe_query(query, &relations, start, core.cancel()),
+        Statement::Query(query) => {
+            core.engine().subscribe_query(query, &relations, start, role, core.cancel())
+        }
         Statement::Subscribe(subscribe) => match &subscribe.followed {
-            Followed::Relation(name) => core.engine().subscribe(name, start),
-            Followed::Query(query) => core.engine().subscribe_query(query, &relations, start, core.cancel()),
+            Followed::Relation(name) => core.engine().subscribe(name, start, role),
+            Followed::Query(query) => {
+                core.engine().subscribe_query(query, &relations, start, role, core.cancel())
+            }
         },
         _ => Err(sql::SqlError::internal("only queries and SUBSCRIBE can be followed").into()),
     }
@@ -54,5 +58,5 @@ pub(crate) fn begin(core: &Core, statement: &Statement, start: Start) -> Result<
 pub(crate) fn begin_named(core: &Core, name: &str, start: Start) -> Result<Subscription> {
     let need = Need { relation: name.to_string(), privileges: Privileges::SELECT };
     core.engine().published()?.compiled.catalog.permit(core.role(), &[need])?;
-    core.engine().subscribe(name, start)
+    core.engine().subscribe(name, start, Some(core.role().as_ref()))
 }

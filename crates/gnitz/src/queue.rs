@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use zset::{Batch, Deltas};
 
+use crate::error::Error;
 use crate::sync::lock;
 use crate::version::Version;
 
@@ -59,6 +60,8 @@ pub(crate) enum Found {
     Change(Unread),
     /// From here on changes were dropped.
     Lagged,
+    /// The reader may not read on.
+    Refused(Error),
 }
 
 /// Who is to be called when there is something to read.
@@ -79,6 +82,10 @@ struct State {
     ended: bool,
     /// Changes were dropped, and the reader has not heard of it yet.
     lagged: bool,
+    /// Why the reader may not read on, until it has heard of it.
+    refusal: Option<Error>,
+    /// What was told is not all that there is to read, or was.
+    dropped: bool,
     waker: Option<Waker>,
 }
 
@@ -86,7 +93,16 @@ impl Queue {
     /// A queue for what comes after this epoch.
     pub(crate) fn new(epoch: u64) -> Queue {
         let unread = VecDeque::new();
-        let state = State { unread, bytes: 0, epoch, ended: false, lagged: false, waker: None };
+        let state = State {
+            unread,
+            bytes: 0,
+            epoch,
+            ended: false,
+            lagged: false,
+            refusal: None,
+            dropped: false,
+            waker: None,
+        };
         Queue { state: Mutex::new(state), ready: Condvar::new() }
     }
 
@@ -121,6 +137,21 @@ impl Queue {
         self.tell(state);
     }
 
+    /// The reader may not read on: neither what follows nor what it has left unread.
+    pub(crate) fn refuse(&self, refusal: Error) {
+        let mut state = lock(&self.state);
+        state.unread.clear();
+        (state.bytes, state.lagged) = (0, false);
+        (state.ended, state.dropped) = (true, true);
+        state.refusal = Some(refusal);
+        self.tell(state);
+    }
+
+    /// Whether the reader has yet to hear that it may not read on.
+    pub(crate) fn is_refused(&self) -> bool {
+        lock(&self.state).refusal.is_some()
+    }
+
     /// Has `wake` called whenever something is added, and at the end.
     pub(crate) fn set_waker(&self, wake: Waker) {
         lock(&self.state).waker = Some(wake);
@@ -129,7 +160,7 @@ impl Queue {
     /// The newest epoch told, if everything told has been read.
     pub(crate) fn complete(&self) -> Option<u64> {
         let state = lock(&self.state);
-        (state.unread.is_empty() && !state.lagged).then_some(state.epoch)
+        (state.unread.is_empty() && !state.dropped).then_some(state.epoch)
     }
 
     /// How many bytes the oldest change has; 0 without one.
@@ -140,7 +171,7 @@ impl Queue {
     /// Whether everything has been read and nothing will follow.
     pub(crate) fn is_finished(&self) -> bool {
         let state = lock(&self.state);
-        state.ended && !state.lagged && state.unread.is_empty()
+        state.ended && !state.lagged && state.refusal.is_none() && state.unread.is_empty()
     }
 
     /// The oldest change; waits for it until the deadline, or for good if there is none.
@@ -150,6 +181,9 @@ impl Queue {
             if let Some(change) = state.unread.pop_front() {
                 state.bytes -= change.bytes();
                 return Some(Found::Change(change));
+            }
+            if let Some(refusal) = state.refusal.take() {
+                return Some(Found::Refused(refusal));
             }
             if std::mem::take(&mut state.lagged) {
                 return Some(Found::Lagged);
@@ -199,7 +233,7 @@ impl State {
         self.unread.extend(sum.filter(|sum| sum.bytes() <= LIMIT_BYTES / 2));
         self.bytes = self.unread.iter().map(Unread::bytes).sum();
         if self.unread.is_empty() {
-            (self.ended, self.lagged) = (true, true);
+            (self.ended, self.lagged, self.dropped) = (true, true, true);
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Whether a session's role may do what it asks for.
 
+use std::sync::Arc;
+
 use sql::statement::{GrantTarget, Need, Privileges, Rights, RoleChange};
 use sql::{SqlError, SqlState, TableKind};
+use zset::CollectionId;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
@@ -31,6 +34,20 @@ impl Catalog {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a role that may not read all of these relations. Of those that are gone nothing is asked, and a role that
+    /// is gone may read nothing.
+    pub(crate) fn permit_reading(&self, role: &str, relations: &[CollectionId]) -> Result<()> {
+        let relations = || relations.iter().filter_map(|&id| self.by_id(id));
+        if self.roles.get(role).is_none() {
+            return relations().next().map_or(Ok(()), |relation| Err(denied(relation)));
+        }
+        let need = |relation: &Arc<Relation>| Need {
+            relation: relation.name().to_string(),
+            privileges: Privileges::SELECT,
+        };
+        self.permit(role, &relations().map(need).collect::<Vec<_>>())
     }
 
     /// Refuses a plain view whose owner may not read what its query reads: that is done with the owner's rights.

@@ -2,7 +2,8 @@
 //! of every later epoch that touched it, in order, none lost and none twice.
 //!
 //! A reader may be slow: commits never wait for it (`queue.rs`), and what it left unread comes as fewer, larger
-//! changes. If that is too much to keep, it gets an error that says after which epoch to resume.
+//! changes. If that is too much to keep, it gets an error that says after which epoch to resume. A session's
+//! subscription ends with an error when the session's role loses the right to read what is followed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -109,7 +110,7 @@ impl Subscription {
     /// Whether [`Subscription::try_next`] takes some microseconds now: there is nothing to read, or it is a small change
     /// of a relation. What a query makes of a change can take as long as the query.
     pub fn is_brief(&self) -> bool {
-        self.first.is_none()
+        (self.first.is_none() || self.queue.is_refused())
             && match self.queue.next_bytes() {
                 0 => true,
                 bytes => self.live.is_none() && bytes <= BRIEF_BYTES,
@@ -129,6 +130,9 @@ impl Subscription {
     }
 
     fn pop(&mut self, deadline: Option<Instant>) -> Option<Result<Delta>> {
+        if self.queue.is_refused() {
+            self.first = None;
+        }
         if let Some(runs) = self.first.take() {
             let first = zset::merge(&runs).map_err(Into::into);
             return Some(first.and_then(|batch| self.decode(&batch)));
@@ -136,6 +140,7 @@ impl Subscription {
         loop {
             let change = match self.queue.pop(deadline)? {
                 Found::Lagged => return Some(Err(Error::Lagged { epoch: self.epoch })),
+                Found::Refused(refusal) => return Some(Err(refusal)),
                 Found::Change(change) => change,
             };
             let batch = match (&mut self.live, change.version) {

@@ -5,12 +5,13 @@
 //! alternatives that match at one place PostgreSQL takes the longest and the crate the first, which shows in
 //! `substring` and `regexp_replace` only.
 
-use std::borrow::Cow;
 use std::iter::Peekable;
 use std::str::Chars;
 
 use regex::{Captures, RegexBuilder};
 use sql::{SqlError, SqlState};
+
+use crate::value::bounded;
 
 /// Bytes that a compiled pattern may take: a client's are a line long.
 const SIZE_LIMIT: usize = 1 << 20;
@@ -47,13 +48,19 @@ impl Regex {
     }
 
     /// The text with the first match, or all, replaced; `\1` stands for a group and `\&` for the match.
-    pub(crate) fn replace(&self, text: &str, by: &str, all: bool) -> String {
-        let written = |found: &Captures<'_>| expand(by, found);
-        let replaced: Cow<'_, str> = match all {
-            true => self.0.replace_all(text, written),
-            false => self.0.replace(text, written),
-        };
-        replaced.into_owned()
+    pub(crate) fn replace(&self, text: &str, by: &str, all: bool) -> Result<String, SqlError> {
+        let (mut out, mut end) = (String::new(), 0);
+        let escapes = by.matches('\\').count();
+        for found in self.0.captures_iter(text).take(if all { usize::MAX } else { 1 }) {
+            let Some(whole) = found.get(0) else { continue };
+            out.push_str(&text[end..whole.start()]);
+            bounded(out.len().saturating_add(by.len()).saturating_add(whole.len().saturating_mul(escapes)))?;
+            out.push_str(&expand(by, &found));
+            end = whole.end();
+        }
+        out.push_str(&text[end..]);
+        bounded(out.len())?;
+        Ok(out)
     }
 }
 
@@ -206,10 +213,10 @@ mod tests {
         let groups = regex.captures("a.bc").expect("a match");
         assert_eq!(groups[1..], [Some("a".to_string()), Some("bc".to_string())]);
         let regex = Regex::new("b+", false).expect("a pattern");
-        assert_eq!(regex.replace("abbcb", "[\\&]", true), "a[bb]c[b]");
-        assert_eq!(regex.replace("abbcb", "", false), "acb");
+        assert_eq!(regex.replace("abbcb", "[\\&]", true).as_deref(), Ok("a[bb]c[b]"));
+        assert_eq!(regex.replace("abbcb", "", false).as_deref(), Ok("acb"));
         let regex = Regex::new("(b)(c)?", false).expect("a pattern");
-        assert_eq!(regex.replace("abcb", "\\2\\1$1\\\\", true), "acb$1\\b$1\\");
+        assert_eq!(regex.replace("abcb", "\\2\\1$1\\\\", true).as_deref(), Ok("acb$1\\b$1\\"));
     }
 
     #[test]

@@ -5,6 +5,16 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use sql::{LARGEST_VALUE, SqlError, SqlState};
+
+/// An error if a value would have more bytes than any may.
+pub(crate) fn bounded(bytes: usize) -> Result<(), SqlError> {
+    if bytes <= LARGEST_VALUE {
+        return Ok(());
+    }
+    Err(SqlError::new(SqlState::LimitExceeded, "requested length too large"))
+}
+
 /// One row of a table or a query.
 pub(crate) type Row = Arc<[Value]>;
 

@@ -1,8 +1,8 @@
 //! Arithmetic and conversions with our semantics, inside DataFusion's plans.
 //!
 //! DataFusion's own operators wrap on overflow, truncate where PostgreSQL rounds, and its optimizer folds
-//! constants with them. So right after type coercion every `+ - * / %`, unary minus and every conversion that
-//! could fail or round becomes a call of a [`Checked`] function. The optimizer treats it as any other
+//! constants with them. So right after type coercion every `+ - * / %`, unary minus, `||` (whose result may be too large)
+//! and every conversion that could fail or round becomes a call of a [`Checked`] function. The optimizer treats it as any other
 //! immutable function and folds it with our evaluator; the translation to our expressions turns it back
 //! into the operator. This is the one place where the rule is made for views and ad-hoc queries alike.
 
@@ -73,6 +73,9 @@ pub(crate) fn check(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> 
         let replaced = match expr {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => match arithmetic(op) {
                 Some(op) => Checked::call(Operation::Binary(op), vec![*left, *right]),
+                None if op == Operator::StringConcat && is_text(&left, schema) && is_text(&right, schema) => {
+                    Checked::call(Operation::Binary(BinaryOp::Concat), vec![*left, *right])
+                }
                 None => return Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))),
             },
             Expr::Negative(arg) => Checked::call(Operation::Negate, vec![*arg]),
@@ -177,6 +180,7 @@ fn operator(op: BinaryOp) -> Operator {
         BinaryOp::Rem => Operator::Modulo,
         BinaryOp::Shl => Operator::BitwiseShiftLeft,
         BinaryOp::Shr => Operator::BitwiseShiftRight,
+        BinaryOp::Concat => Operator::StringConcat,
         _ => Operator::Plus,
     }
 }
@@ -258,6 +262,6 @@ impl ScalarUDFImpl for Checked {
         })?;
         let types: Vec<DataType> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
         let evaluator = Evaluator::compile(&tree, &types, Library::shared())?;
-        Ok(evaluator.call(&args)?)
+        Ok(evaluator.fold(&args)?)
     }
 }

@@ -14,6 +14,9 @@ use zset::{ColumnType, Lane, Type, Vector};
 use crate::error::SqlError;
 use crate::types::{canonical, from_arrow_or_refuse, to_array, to_arrow, to_vector};
 
+/// The bytes of the largest value that takes its expression's place in a plan.
+const LARGEST_FOLDED: usize = 1 << 20;
+
 /// A compiled expression with the types of its Arrow inputs.
 #[derive(Debug)]
 pub(crate) struct Evaluator {
@@ -33,6 +36,18 @@ impl Evaluator {
         let columns: Vec<ColumnType> = inputs.iter().map(|&ty| ColumnType { ty, nullable: true }).collect();
         let program = Program::compile(std::slice::from_ref(tree), &columns, functions)?;
         Ok(Evaluator { program, inputs, output: tree.column_type().ty })
+    }
+
+    /// As [`call`](Evaluator::call), for where the optimizer folds constants: what would come to a large value stays
+    /// a call, which the plan's execution makes when it needs the value. Plans are kept.
+    pub(crate) fn fold(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue, SqlError> {
+        let value = self.call(args)?;
+        match &value {
+            ColumnarValue::Scalar(scalar) if scalar.size() > LARGEST_FOLDED => {
+                Err(SqlError::unsupported("so large a value in this place"))
+            }
+            _ => Ok(value),
+        }
     }
 
     /// Evaluates a function call of DataFusion's; constants give a constant.

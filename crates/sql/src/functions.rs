@@ -9,15 +9,14 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::common::config::ConfigOptions;
-use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, Volatility};
 use expr::{Argument, ErrorKind, EvalError, ExprError, Functions, ScalarFunction};
 use zset::{ColumnType, Type, Vector};
 
 use crate::error::SqlError;
-use crate::moment;
 use crate::types::{to_array, to_arrow, to_scalar, to_vector};
+use crate::{bounded, moment};
 
 /// All scalar functions, by name and alias.
 pub struct Library {
@@ -34,7 +33,7 @@ impl Library {
 
     fn new() -> Library {
         let mut by_name = HashMap::new();
-        for function in SessionStateDefaults::default_scalar_functions() {
+        for function in bounded::functions() {
             for alias in function.aliases() {
                 by_name.insert(alias.clone(), Arc::clone(&function));
             }

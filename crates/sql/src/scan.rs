@@ -27,6 +27,8 @@ use crate::types::{record_batch, to_array};
 
 /// Rows a batch.
 const CHUNK: usize = 8192;
+/// Bytes a batch, as they are stored, beyond which it takes no further row.
+const CHUNK_BYTES: usize = 16 << 20;
 /// From how many neighbours on a stretch is decoded as one.
 const LONG: usize = 32;
 
@@ -259,6 +261,8 @@ impl Batches {
 struct Chunk {
     parts: Vec<Part>,
     count: usize,
+    /// The bytes of its rows.
+    bytes: usize,
 }
 
 /// Some rows of one run.
@@ -275,8 +279,9 @@ enum Rows {
 }
 
 impl Chunk {
-    fn push(&mut self, run: usize, row: usize, times: usize) {
+    fn push(&mut self, run: usize, row: usize, times: usize, bytes: usize) {
         self.count += times;
+        self.bytes += times * bytes;
         let copies = std::iter::repeat_n(row as u32, times);
         if let Some(Part { run: last, rows: Rows::Picked(rows) }) = self.parts.last_mut()
             && *last == run
@@ -287,8 +292,9 @@ impl Chunk {
         self.parts.push(Part { run, rows: Rows::Picked(copies.collect()) });
     }
 
-    fn push_stretch(&mut self, run: usize, rows: Range<usize>) {
+    fn push_stretch(&mut self, run: usize, rows: Range<usize>, bytes: usize) {
         self.count += rows.len();
+        self.bytes += bytes;
         self.parts.push(Part { run, rows: Rows::Stretch(rows) });
     }
 }
@@ -308,9 +314,9 @@ impl NetRows {
         NetRows { runs, heads, pending: None }
     }
 
-    /// Appends rows until the chunk holds `limit`, or there are no more.
+    /// Appends rows until the chunk holds `limit`, or as many bytes as one may, or there are no more.
     fn fill(&mut self, chunk: &mut Chunk, limit: usize) -> Result<(), SqlError> {
-        while chunk.count < limit {
+        while chunk.count < limit && chunk.bytes < CHUNK_BYTES {
             if let Some((run, row, times)) = self.pending.take() {
                 self.push(chunk, limit, run, row, times);
                 continue;
@@ -322,15 +328,16 @@ impl NetRows {
                 let stretch = alone_until.min(head + limit - chunk.count);
                 let weights = &self.runs[first].weights()[head..stretch];
                 if stretch - head >= LONG && weights.iter().all(|&weight| weight == 1) {
-                    chunk.push_stretch(first, head..stretch);
-                    self.heads[first].0 = stretch;
+                    let (end, bytes) = self.until_full(first, head..stretch, CHUNK_BYTES - chunk.bytes);
+                    chunk.push_stretch(first, head..end, bytes);
+                    self.heads[first].0 = end;
                     continue;
                 }
                 for row in head..stretch {
                     let weight = self.runs[first].weight(row);
                     self.take(chunk, limit, first, row, weight)?;
                     self.heads[first].0 = row + 1;
-                    if chunk.count >= limit {
+                    if chunk.count >= limit || chunk.bytes >= CHUNK_BYTES {
                         break;
                     }
                 }
@@ -339,6 +346,22 @@ impl NetRows {
             }
         }
         Ok(())
+    }
+
+    /// Up to which row of some a chunk with so much room takes them, one at least, and their bytes.
+    fn until_full(&self, run: usize, rows: Range<usize>, room: usize) -> (usize, usize) {
+        let mut bytes = 0;
+        for row in rows.clone() {
+            bytes += self.bytes_of(run, row);
+            if bytes >= room {
+                return (row + 1, bytes);
+            }
+        }
+        (rows.end, bytes)
+    }
+
+    fn bytes_of(&self, run: usize, row: usize) -> usize {
+        self.runs[run].key(row).len() + self.runs[run].value(row).len()
     }
 
     /// The run with the least key at its head.
@@ -394,9 +417,11 @@ impl NetRows {
     }
 
     fn push(&mut self, chunk: &mut Chunk, limit: usize, run: usize, row: usize, times: usize) {
-        let now = times.min(limit - chunk.count);
+        let bytes = self.bytes_of(run, row);
+        let room = CHUNK_BYTES.saturating_sub(chunk.bytes) / bytes.max(1) + 1;
+        let now = times.min(limit - chunk.count).min(room);
         if now > 0 {
-            chunk.push(run, row, now);
+            chunk.push(run, row, now, bytes);
         }
         if times > now {
             self.pending = Some((run, row, times - now));

@@ -35,7 +35,7 @@ use crate::settle::{Modulo, SettleTypes, TimeArithmetic};
 use crate::statement::{Statement, parse_one};
 use crate::table::Relation;
 use crate::types::to_arrow;
-use crate::{arrays, dialect, expansion, extremes, limits, moment, sqltype, sums};
+use crate::{arrays, bounded, dialect, expansion, extremes, joined, limits, moment, sqltype, sums};
 
 /// Rules that do a view harm. Turning a key join into a semi join costs state; limits have no place in a view;
 /// common subexpressions are shared when expressions are compiled; the leaf rules only shuffle projections;
@@ -88,15 +88,18 @@ impl Session {
         view_options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
 
         let mut aggregates = SessionStateDefaults::default_aggregate_functions();
-        aggregates.retain(|function| !matches!(function.name(), "sum" | "avg" | "min" | "max"));
+        aggregates
+            .retain(|function| !matches!(function.name(), "sum" | "avg" | "min" | "max" | "string_agg"));
         aggregates.extend(sums::aggregates());
         aggregates.extend(extremes::aggregates());
+        aggregates.push(joined::aggregate());
         let mut planners = SessionStateDefaults::default_expr_planners();
         planners.insert(0, Arc::new(TimeArithmetic));
         let state = SessionStateBuilder::new()
             .with_default_features()
             .with_config(config)
             .with_expr_planners(planners)
+            .with_scalar_functions(bounded::functions())
             .with_aggregate_functions(aggregates)
             .with_analyzer_rules(analyzer_rules())
             .with_optimizer_rules(optimizer_rules(&NOT_FOR_QUERIES))

@@ -122,9 +122,11 @@ fn concat(signature: &Signature<'_>) -> Option<Prepared> {
         let args = frame.args;
         let mut all = crate::frame::Frame { rows: frame.rows, args: &[], pool: &mut *frame.pool };
         all.each_text(|row, out| {
+            let start = out.len();
             for (arg, ty) in args.iter().zip(&types) {
                 if known(arg).get(row) {
                     cast::write_text(arg, *ty, row, out);
+                    text_fn::bounded(out.len() - start)?;
                 }
             }
             Ok(())
@@ -146,12 +148,13 @@ fn concat_ws(signature: &Signature<'_>) -> Option<Prepared> {
         let is_known = known(&separator[0]);
         let mut only = crate::frame::Frame { rows: frame.rows, args: separator, pool: &mut *frame.pool };
         let mut result = only.each_text(|row, out| {
-            let mut first = true;
+            let (mut first, start) = (true, out.len());
             for (arg, ty) in args.iter().zip(&types).filter(|(arg, _)| known(arg).get(row)) {
                 if !std::mem::take(&mut first) {
                     out.extend_from_slice(separators.bytes(row));
                 }
                 cast::write_text(arg, *ty, row, out);
+                text_fn::bounded(out.len() - start)?;
             }
             Ok(())
         })?;

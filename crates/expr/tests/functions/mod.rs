@@ -147,3 +147,43 @@ fn programs_are_shared_between_threads() {
     shared::<Program>();
     shared::<Scratch>();
 }
+
+/// Twelve texts of 32 MiB are more than a slice may hold: the rows are then computed some at a time, and the answers
+/// and the first error are those of all at once.
+#[test]
+fn strings_that_do_not_fit_together_are_computed_apart() {
+    let text = ColumnType::nullable(Type::Text);
+    let texts: Vec<Datum> = (0..12).map(|row| Datum::Text(["a", "é", "b"][row % 3].to_string())).collect();
+    let columns = [Vector::from_datums(Type::Text.lane(), &texts), ints(&(0..12).collect::<Vec<_>>())];
+    let types = [text, ColumnType::nullable(Type::Int64)];
+    let compile = |source: &str| {
+        let expr: Expr = source.parse().expect("an expression");
+        Program::compile(&[expr], &types, &NoFunctions).expect("it compiles")
+    };
+    let inputs: Vec<&Vector> = columns.iter().collect();
+    let mut scratch = Scratch::default();
+
+    let lengths = compile("(call:BIGINT? \"octet_length\" (call:TEXT? \"repeat\" $0:TEXT? 20000000:BIGINT))");
+    let found = lengths.eval(&inputs, 12, &mut scratch).expect("values");
+    let expected: Vec<i64> = (0..12).map(|row| [20_000_000, 40_000_000, 20_000_000][row % 3]).collect();
+    assert_eq!((0..12).map(|row| found[0].get(row)).collect::<Vec<_>>(), ints_of(&expected));
+
+    let long = compile(
+        "(> (call:BIGINT? \"octet_length\" (call:TEXT? \"repeat\" $0:TEXT? 20000000:BIGINT)) 30000000:BIGINT)",
+    );
+    assert_eq!(long.select(&inputs, 12, &mut scratch), Ok(vec![1, 4, 7, 10]));
+
+    let failing = compile(
+        "(+:BIGINT (call:BIGINT? \"octet_length\" (call:TEXT? \"repeat\" $0:TEXT? 20000000:BIGINT)) (/:BIGINT 1:BIGINT (-:BIGINT $1:BIGINT? 9:BIGINT)))",
+    );
+    let error = failing.eval(&inputs, 12, &mut scratch).expect_err("row 9 divides by zero");
+    assert_eq!((error.kind, error.row), (ErrorKind::DivisionByZero, 9));
+
+    let too_large = compile("(call:TEXT? \"repeat\" $0:TEXT? (*:BIGINT $1:BIGINT? 5000000:BIGINT))");
+    let error = too_large.eval(&inputs, 12, &mut scratch).expect_err("row 7 has 70 MB");
+    assert_eq!((error.sqlstate(), error.row), ("54000", 7));
+}
+
+fn ints_of(values: &[i64]) -> Vec<Datum> {
+    values.iter().map(|value| Datum::Int(*value)).collect()
+}

@@ -146,3 +146,45 @@ fn a_closed_database_says_so() {
     assert_eq!(database.check_writable().unwrap_err().sqlstate(), "58030");
     assert!(database.stats().is_err());
 }
+
+/// No value that is computed has more than 64 MiB, whoever computes it: a query, a view, a writing statement, the
+/// interpreter of catalogs' queries.
+#[test]
+fn values_have_a_largest_size() {
+    let (_database, session) = memory();
+    run(
+        &session,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT, n INTEGER);
+         INSERT INTO t VALUES (1, 'ab', 3);
+         CREATE MATERIALIZED VIEW v AS SELECT id, length(repeat(s, n) || lpad(s, n)) AS l FROM t;
+         CREATE MATERIALIZED VIEW c AS SELECT id, repeat('x', 2000000) AS r FROM t",
+    );
+    for sql in [
+        "SELECT repeat(s, 2000000000) FROM t",
+        "INSERT INTO t VALUES (2, repeat('x', 2000000000), 1)",
+        "INSERT INTO t VALUES (2, 'ab', 2000000000)",
+        "UPDATE t SET n = 50000000",
+        "UPDATE t SET s = rpad(s, 2000000000)",
+        "SELECT repeat(relname, 2000000000) FROM pg_class",
+        "SELECT lpad(relname, 2000000000) FROM pg_class",
+        "SELECT length(replace(repeat('a', 1000000), 'a', repeat('b', 1000))) FROM pg_class",
+        "SELECT regexp_replace(repeat('a', 1000000), 'a', repeat('b', 1000), 'g') FROM pg_class",
+        "SELECT length(string_agg(repeat(relname, 1000000), '')) FROM pg_class",
+        "SELECT length(repeat('a', 40000000) || repeat(relname, 10000000)) FROM pg_class",
+        "SELECT format('%1$s%1$s', repeat('a', 40000000)) FROM pg_class",
+        "SELECT array_to_string(array_agg(relname), repeat('b', 20000000)) FROM pg_class",
+    ] {
+        let (code, message) = fails(&session, sql);
+        assert_eq!(code, "54000", "{sql}: {message}");
+        assert!(message.starts_with("requested length too large"), "{sql}: {message}");
+    }
+    assert_eq!(rows(&session, "SELECT id, l FROM v"), ["1|9"]);
+    assert_eq!(rows(&session, "SELECT length(r) FROM c"), ["2000000"]);
+    assert_eq!(
+        rows(&session, "SELECT length(repeat(relname, 20000)) FROM pg_class WHERE relname = 't'"),
+        ["20000"]
+    );
+    // What a view computes does not stand in its program: 2 MB of x would.
+    let circuit = rows(&session, "EXPLAIN MATERIALIZED VIEW c").concat();
+    assert!(circuit.len() < 100_000 && circuit.contains("repeat"), "{circuit:.200}");
+}

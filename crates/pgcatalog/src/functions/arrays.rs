@@ -2,6 +2,7 @@
 
 use sql::SqlError;
 
+use super::texts::joined;
 use super::{ANY, Function, Returns, strict};
 use crate::context::Context;
 use crate::oid::*;
@@ -40,7 +41,7 @@ fn array_to_string(_: &Context<'_>, args: &[Value]) -> Answer {
     let (Value::Array(array), Some(separator)) = (&args[0], args[1].as_str()) else { return Ok(Value::Null) };
     let null = args.get(2).and_then(Value::as_str);
     let texts = array.items.iter().filter_map(|item| item.as_str().or(null));
-    Ok(texts.collect::<Vec<_>>().join(separator).into())
+    joined(texts, separator)
 }
 
 fn string_to_array(_: &Context<'_>, args: &[Value]) -> Answer {

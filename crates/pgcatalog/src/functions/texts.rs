@@ -6,7 +6,7 @@ use super::{ANY, Function, strict};
 use crate::context::Context;
 use crate::oid::*;
 use crate::regex::Regex;
-use crate::value::Value;
+use crate::value::{Value, bounded};
 use crate::world::quoted;
 
 type Answer = Result<Value, SqlError>;
@@ -21,13 +21,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("trim", &[TEXT, TEXT], TEXT, |_, a| Ok(trimmed(a, true, true))).from(1),
     strict("ltrim", &[TEXT, TEXT], TEXT, |_, a| Ok(trimmed(a, true, false))).from(1),
     strict("rtrim", &[TEXT, TEXT], TEXT, |_, a| Ok(trimmed(a, false, true))).from(1),
-    strict("concat", &[TEXT], TEXT, |_, a| Ok(a.iter().filter_map(Value::as_str).collect::<String>().into()))
+    strict("concat", &[TEXT], TEXT, |_, a| joined(a.iter().filter_map(Value::as_str), ""))
         .variadic()
         .lenient(),
     strict("concat_ws", &[TEXT, TEXT], TEXT, concat_ws).variadic().lenient(),
     strict("replace", &[TEXT, TEXT, TEXT], TEXT, |_, a| match text(a, 1) {
         "" => Ok(a[0].clone()),
-        from => Ok(text(a, 0).replace(from, text(a, 2)).into()),
+        from => {
+            let added = text(a, 0).matches(from).count().saturating_mul(text(a, 2).len());
+            bounded(text(a, 0).len().saturating_add(added))?;
+            Ok(text(a, 0).replace(from, text(a, 2)).into())
+        }
     }),
     strict("translate", &[TEXT, TEXT, TEXT], TEXT, translate),
     strict("split_part", &[TEXT, TEXT, INT4], TEXT, split_part),
@@ -39,10 +43,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("position", &[TEXT, TEXT], INT4, strpos),
     strict("starts_with", &[TEXT, TEXT], BOOL, |_, a| Ok(text(a, 0).starts_with(text(a, 1)).into())),
     strict("repeat", &[TEXT, INT4], TEXT, |_, a| {
-        Ok(text(a, 0).repeat(int(a, 1).clamp(0, 10_000) as usize).into())
+        let count = usize::try_from(int(a, 1)).unwrap_or(0);
+        bounded(text(a, 0).len().saturating_mul(count))?;
+        Ok(text(a, 0).repeat(count).into())
     }),
-    strict("lpad", &[TEXT, INT4, TEXT], TEXT, |_, a| Ok(padded(a, true))).from(2),
-    strict("rpad", &[TEXT, INT4, TEXT], TEXT, |_, a| Ok(padded(a, false))).from(2),
+    strict("lpad", &[TEXT, INT4, TEXT], TEXT, |_, a| padded(a, true)).from(2),
+    strict("rpad", &[TEXT, INT4, TEXT], TEXT, |_, a| padded(a, false)).from(2),
     strict("reverse", &[TEXT], TEXT, |_, a| Ok(text(a, 0).chars().rev().collect::<String>().into())),
     strict("initcap", &[TEXT], TEXT, initcap),
     strict("ascii", &[TEXT], INT4, |_, a| {
@@ -92,7 +98,19 @@ fn trimmed(args: &[Value], start: bool, end: bool) -> Value {
 
 fn concat_ws(_: &Context<'_>, args: &[Value]) -> Answer {
     let Some(separator) = args[0].as_str() else { return Ok(Value::Null) };
-    Ok(args[1..].iter().filter_map(Value::as_str).collect::<Vec<_>>().join(separator).into())
+    joined(args[1..].iter().filter_map(Value::as_str), separator)
+}
+
+/// Texts with a separator between them.
+pub(super) fn joined<'a>(texts: impl Iterator<Item = &'a str>, separator: &str) -> Answer {
+    let mut out = String::new();
+    for (nth, text) in texts.enumerate() {
+        let separator = if nth == 0 { "" } else { separator };
+        bounded(out.len() + separator.len() + text.len())?;
+        out.push_str(separator);
+        out.push_str(text);
+    }
+    Ok(out.into())
 }
 
 fn translate(_: &Context<'_>, args: &[Value]) -> Answer {
@@ -146,13 +164,15 @@ fn strpos(_: &Context<'_>, args: &[Value]) -> Answer {
     Ok(Value::Int(text.find(part).map_or(0, |at| text[..at].chars().count() as i64 + 1)))
 }
 
-fn padded(args: &[Value], before: bool) -> Value {
-    let (own, width) = (text(args, 0), int(args, 1).clamp(0, 10_000) as usize);
+fn padded(args: &[Value], before: bool) -> Answer {
+    let (own, width) = (text(args, 0), usize::try_from(int(args, 1)).unwrap_or(0));
     let fill = if args.len() > 2 { text(args, 2) } else { " " };
-    let length = own.chars().count();
-    let pad: String = fill.chars().cycle().take(width.saturating_sub(length)).collect();
+    let missing = width.saturating_sub(own.chars().count());
+    let rounds = missing / fill.chars().count().max(1);
+    bounded((rounds + 1).saturating_mul(fill.len()).saturating_add(own.len()))?;
+    let pad: String = fill.chars().cycle().take(missing).collect();
     let own: String = own.chars().take(width).collect();
-    if before { pad + &own } else { own + &pad }.into()
+    Ok(if before { pad + &own } else { own + &pad }.into())
 }
 
 fn initcap(_: &Context<'_>, args: &[Value]) -> Answer {
@@ -258,6 +278,7 @@ fn format_text(_: &Context<'_>, args: &[Value]) -> Answer {
             continue;
         }
         let value = args.get(next).and_then(Value::as_str);
+        bounded(out.len() + value.map_or(0, str::len))?;
         next += 1;
         match kind {
             's' => out.push_str(value.unwrap_or_default()),
@@ -275,7 +296,7 @@ fn format_text(_: &Context<'_>, args: &[Value]) -> Answer {
 fn regexp_replace(_: &Context<'_>, args: &[Value]) -> Answer {
     let flags = text(args, 3);
     let regex = Regex::new(text(args, 1), flags.contains('i'))?;
-    Ok(regex.replace(text(args, 0), text(args, 2), flags.contains('g')).into())
+    Ok(regex.replace(text(args, 0), text(args, 2), flags.contains('g'))?.into())
 }
 
 fn regexp_match(_: &Context<'_>, args: &[Value]) -> Answer {

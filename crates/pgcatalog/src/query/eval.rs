@@ -9,7 +9,7 @@ use super::plan::{Arithmetic, Comparison, Expr, Pattern};
 use super::run::Exec;
 use crate::functions::like;
 use crate::regex::Regex;
-use crate::value::{Array, Row, Value};
+use crate::value::{Array, Row, Value, bounded};
 
 /// What an expression may name: the row at hand, what was computed for it, and the rows of the queries around.
 #[derive(Clone, Copy)]
@@ -77,7 +77,7 @@ impl Exec<'_, '_> {
             Expr::Arithmetic(op, left, right) => {
                 arithmetic(*op, &self.eval(left, env)?, &self.eval(right, env)?)?
             }
-            Expr::Concat(left, right) => concat(&self.eval(left, env)?, &self.eval(right, env)?),
+            Expr::Concat(left, right) => concat(&self.eval(left, env)?, &self.eval(right, env)?)?,
             Expr::Subscript(..) | Expr::Slice(..) | Expr::Field(..) | Expr::Array(_) | Expr::Row(_) => {
                 self.composite(expr, env)?
             }
@@ -339,9 +339,10 @@ fn compare(op: Comparison, left: &Value, right: &Value) -> Option<bool> {
     })
 }
 
-fn concat(left: &Value, right: &Value) -> Value {
-    match (left, right) {
+fn concat(left: &Value, right: &Value) -> Evaluated {
+    Ok(match (left, right) {
         (Value::Array(a), Value::Array(b)) => {
+            bounded((a.items.len() + b.items.len()).saturating_mul(size_of::<Value>()))?;
             let items = a.items.iter().chain(&b.items).cloned().collect();
             Value::Array(Arc::new(Array { lower: a.lower, items }))
         }
@@ -349,9 +350,12 @@ fn concat(left: &Value, right: &Value) -> Value {
         (Value::Null, Value::Array(_)) => right.clone(),
         (Value::Array(a), item) => Value::array(a.items.iter().chain([item]).cloned().collect()),
         (item, Value::Array(a)) => Value::array([item].into_iter().chain(&a.items).cloned().collect()),
-        (Value::Text(a), Value::Text(b)) => Value::text(format!("{a}{b}")),
+        (Value::Text(a), Value::Text(b)) => {
+            bounded(a.len() + b.len())?;
+            Value::text(format!("{a}{b}"))
+        }
         _ => Value::Null,
-    }
+    })
 }
 
 fn arithmetic(op: Arithmetic, left: &Value, right: &Value) -> Evaluated {

@@ -9,7 +9,7 @@ use super::eval::Env;
 use super::plan::{Aggregate, AggregateKind, Expr, Key, Order, Select, Window, WindowKind};
 use super::run::{Exec, Tuple, order_keys};
 use crate::functions::json;
-use crate::value::{Row, Value};
+use crate::value::{Row, Value, bounded};
 
 type Run<T> = Result<T, SqlError>;
 
@@ -74,7 +74,7 @@ impl Exec<'_, '_> {
                 inputs.sort_by(|a, b| a.0.cmp(&b.0));
             }
         }
-        Ok(fold(aggregate.kind, inputs.into_iter().map(|(args, _)| args).collect()))
+        fold(aggregate.kind, inputs.into_iter().map(|(args, _)| args).collect())
     }
 
     fn keys(&self, order: &[Order], env: &Env<'_>) -> Run<Vec<Value>> {
@@ -139,10 +139,10 @@ impl Exec<'_, '_> {
     }
 }
 
-fn fold(kind: AggregateKind, inputs: Vec<Vec<Value>>) -> Value {
+fn fold(kind: AggregateKind, inputs: Vec<Vec<Value>>) -> Run<Value> {
     let first = |args: &Vec<Value>| args.first().cloned().unwrap_or(Value::Null);
     let known = || inputs.iter().map(first).filter(|value| !value.is_null());
-    match kind {
+    Ok(match kind {
         AggregateKind::CountAll => Value::Int(inputs.len() as i64),
         AggregateKind::Count => Value::Int(known().count() as i64),
         AggregateKind::Min => Value::or_null(known().min()),
@@ -167,7 +167,9 @@ fn fold(kind: AggregateKind, inputs: Vec<Vec<Value>>) -> Value {
                 match &mut text {
                     None => text = Some(part.to_string()),
                     Some(text) => {
-                        text.push_str(args.get(1).and_then(Value::as_str).unwrap_or_default());
+                        let separator = args.get(1).and_then(Value::as_str).unwrap_or_default();
+                        bounded(text.len() + separator.len() + part.len())?;
+                        text.push_str(separator);
                         text.push_str(part);
                     }
                 }
@@ -181,5 +183,5 @@ fn fold(kind: AggregateKind, inputs: Vec<Vec<Value>>) -> Value {
             let items: Vec<String> = inputs.iter().map(|args| json(&first(args))).collect();
             format!("[{}]", items.join(", ")).into()
         }
-    }
+    })
 }

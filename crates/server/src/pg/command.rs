@@ -76,6 +76,8 @@ pub(crate) enum Command {
         to: Direction,
         /// Only go there.
         only_move: bool,
+        /// How long to wait for changes, as an interval.
+        timeout: Option<String>,
     },
     /// `CLOSE name`; no name for all.
     Close(Option<String>),
@@ -398,7 +400,22 @@ fn fetch(words: &mut Words<'_>, only_move: bool) -> Result<Command, Report> {
     if !words.skip("from") {
         words.skip("in");
     }
-    Ok(Command::Fetch { name: words.name()?, to, only_move })
+    let name = words.name()?;
+    let timeout = match !only_move && words.skip("with") {
+        true => Some(timeout(words)?),
+        false => None,
+    };
+    Ok(Command::Fetch { name, to, only_move, timeout })
+}
+
+/// `(TIMEOUT = '1 second')`
+fn timeout(words: &mut Words<'_>) -> Result<String, Report> {
+    let list = words.parenthesised()?.ok_or_else(|| words.unexpected())?;
+    let mut option = Words::new(list);
+    option.expect("timeout")?;
+    option.skip_symbol('=');
+    let value = option.value()?;
+    option.end().map(|()| value)
 }
 
 fn direction(words: &mut Words<'_>) -> Result<Option<Direction>, Report> {

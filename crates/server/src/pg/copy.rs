@@ -3,18 +3,22 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use gnitz::{Outcome, StatementKind};
 use tokio::sync::mpsc;
 
-use crate::pg::cancel::TICK;
+use crate::pg::cancel::{Cause, TICK};
 use crate::pg::error::Report;
 use crate::pg::frame::Message;
 use crate::pg::io::Incoming;
 use crate::pg::portal::Done;
 use crate::pg::session::Client;
 use crate::pg::statement::{Body, Statement};
+
+/// How long a client may send nothing when the server ends.
+const SILENT: Duration = Duration::from_millis(500);
 
 /// How many pieces may wait between the connection and the engine.
 const QUEUE: usize = 16;
@@ -101,16 +105,23 @@ impl Client {
 
     /// Hands on what the client sends until its end.
     async fn pass_on(&mut self, sender: &mpsc::Sender<Option<Bytes>>) -> io::Result<Ending> {
+        let mut heard = Instant::now();
         loop {
             let incoming = tokio::select! {
                 biased;
                 incoming = self.io.next() => incoming?,
                 () = sender.closed() => return Ok(Ending::Engine),
-                () = tokio::time::sleep(TICK) => match self.backend.is_stopped() {
-                    true => return Ok(Ending::Engine),
-                    false => continue,
-                },
+                () = tokio::time::sleep(TICK) => {
+                    if self.is_ending() && heard.elapsed() >= SILENT {
+                        self.backend.stop(Cause::Shutdown);
+                    }
+                    match self.backend.is_stopped() {
+                        true => return Ok(Ending::Engine),
+                        false => continue,
+                    }
+                }
             };
+            heard = Instant::now();
             match incoming {
                 Incoming::Message(Message::CopyData(bytes)) => {
                     if sender.send(Some(bytes)).await.is_err() {

@@ -1,7 +1,8 @@
 //! Cursors: `DECLARE`, `FETCH`, `MOVE`, `CLOSE`.
 //!
 //! A cursor's query runs when it is declared, and its rows are kept: they are those of one snapshot whatever happens
-//! to the tables, and any of them can be fetched again.
+//! to the tables, and any of them can be fetched again. A cursor of `SUBSCRIBE` is another thing: see
+//! [`fetch`](crate::pg::fetch).
 
 use std::sync::Arc;
 
@@ -22,8 +23,10 @@ impl Client {
             return Err(Report::error("42P03", format!("cursor \"{name}\" already exists")));
         }
         let statement = Statement::parse(&self.engine, query)?;
-        if statement.kind() != Some(gnitz::StatementKind::Query) {
-            return Err(Report::syntax("DECLARE CURSOR needs a query"));
+        match statement.kind() {
+            Some(gnitz::StatementKind::Query) => {}
+            Some(gnitz::StatementKind::Subscribe) => return self.declare_following(name, cursor, statement),
+            _ => return Err(Report::syntax("DECLARE CURSOR needs a query or SUBSCRIBE")),
         }
         let Done::Rows(answer, tag) = self.run_statement(&statement, &[], None)? else {
             return Err(Report::syntax("DECLARE CURSOR needs a query"));

@@ -4,6 +4,7 @@
 //! commit waits. If even that is too much, the client is told after which epoch to go on.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,30 +20,30 @@ use crate::pg::session::Client;
 use crate::pg::statement::{Body, Statement};
 
 /// How often a feed without changes looks whether it is to end, and tells how far it is.
-const LOOK: Duration = Duration::from_millis(200);
+pub(crate) const LOOK: Duration = Duration::from_millis(200);
 
 /// A change as it was read.
-struct Change {
-    epoch: u64,
-    weights: Vec<i64>,
-    cells: gnitz::Result<Cells>,
+pub(crate) struct Change {
+    pub(crate) epoch: u64,
+    pub(crate) weights: Vec<i64>,
+    cells: Cells,
 }
 
 impl Change {
-    fn of(delta: Delta) -> Change {
-        Change { epoch: delta.epoch, cells: Cells::new(&delta.rows), weights: delta.weights }
+    pub(crate) fn of(delta: Delta) -> gnitz::Result<Change> {
+        Ok(Change { epoch: delta.epoch, cells: Cells::new(&delta.rows)?, weights: delta.weights })
     }
 }
 
 /// How rows are written.
-struct Form<'f> {
-    formats: &'f Formats,
+pub(crate) struct Form<'f> {
+    pub(crate) formats: &'f Formats,
     /// As lines of a copy.
-    copy: bool,
+    pub(crate) copy: bool,
     /// With a column that says whether only an epoch is told.
-    progress: bool,
+    pub(crate) progress: bool,
     /// The types of the columns that are followed.
-    types: Vec<Type>,
+    pub(crate) types: Vec<Type>,
 }
 
 impl Client {
@@ -93,7 +94,7 @@ impl Client {
     /// Writes changes until there are no more, or somebody stops it; says how many rows there were.
     async fn pass_changes(
         &mut self,
-        mut feed: AsyncFeed<Change>,
+        mut feed: AsyncFeed<gnitz::Result<Change>>,
         form: &Form<'_>,
         mut told: u64,
     ) -> io::Result<gnitz::Result<u64>> {
@@ -106,12 +107,10 @@ impl Client {
                 match feed.try_next().await {
                     Err(error) => return Ok(Err(error)),
                     Ok(None) => more = false,
-                    Ok(Some(change)) => {
+                    Ok(Some(Err(error))) => return Ok(Err(error)),
+                    Ok(Some(Ok(change))) => {
                         told = change.epoch;
-                        match self.write_change(change, form).await? {
-                            Ok(written) => rows += written,
-                            Err(error) => return Ok(Err(error)),
-                        }
+                        rows += self.write_rows(&change, 0..change.weights.len(), form).await?;
                     }
                 }
             }
@@ -139,16 +138,21 @@ impl Client {
         }
     }
 
-    async fn write_change(&mut self, change: Change, form: &Form<'_>) -> io::Result<gnitz::Result<u64>> {
-        let cells = match change.cells {
-            Ok(cells) => cells,
-            Err(error) => return Ok(Err(error)),
-        };
+    /// Writes some rows of a change, and says how many.
+    pub(crate) async fn write_rows(
+        &mut self,
+        change: &Change,
+        rows: Range<usize>,
+        form: &Form<'_>,
+    ) -> io::Result<u64> {
+        let cells = &change.cells;
         let epoch = i64::try_from(change.epoch).unwrap_or(i64::MAX);
         let mut row: Vec<(Cell<'_>, Type)> = Vec::with_capacity(cells.columns() + 3);
-        for (at, weight) in change.weights.iter().enumerate() {
+        let count = rows.len() as u64;
+        for at in rows {
+            let weight = change.weights[at];
             row.clear();
-            row.extend([(Cell::Int(epoch), Type::Int64), (Cell::Int(*weight), Type::Int64)]);
+            row.extend([(Cell::Int(epoch), Type::Int64), (Cell::Int(weight), Type::Int64)]);
             row.extend(form.progress.then_some((Cell::Bool(false), Type::Bool)));
             row.extend((0..cells.columns()).map(|column| (cells.get(column, at), cells.ty(column))));
             match form.copy {
@@ -157,12 +161,12 @@ impl Client {
             }
             self.io.relieve().await?;
         }
-        let rows = change.weights.len() as u64;
-        self.meter.metrics.rows("pg", "read", rows);
-        Ok(Ok(rows))
+        self.meter.metrics.rows("pg", "read", count);
+        Ok(count)
     }
 
-    fn write_progress(&mut self, epoch: u64, form: &Form<'_>) {
+    /// Writes a row that tells of an epoch alone.
+    pub(crate) fn write_progress(&mut self, epoch: u64, form: &Form<'_>) {
         let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
         let mut row =
             vec![(Cell::Int(epoch), Type::Int64), (Cell::Null, Type::Int64), (Cell::Bool(true), Type::Bool)];

@@ -16,6 +16,7 @@ mod cursor;
 mod error;
 mod extended;
 mod feed;
+mod fetch;
 mod frame;
 mod io;
 mod listen;

@@ -9,6 +9,7 @@ use gnitz::{Column, Outcome, QueryResult, Type, Value};
 
 use crate::meter;
 use crate::pg::error::Report;
+use crate::pg::fetch::Following;
 use crate::pg::frame::Formats;
 use crate::pg::reply::text_column;
 use crate::pg::statement::Prepared;
@@ -149,6 +150,8 @@ pub(crate) enum State {
         /// What its statement is called.
         tag: &'static str,
     },
+    /// It follows what changes.
+    Following(Box<Following>),
     /// It is done and had no rows.
     Done,
 }

@@ -393,6 +393,9 @@ impl Client {
             Some(StatementKind::Subscribe) => {
                 return self.follow(statement, formats, described.is_none()).await;
             }
+            None if self.fetches_changes(statement) => {
+                self.fetch_changes(statement, formats, described.is_none()).await?
+            }
             _ => {
                 let done = self.run_statement(statement, values, described);
                 self.settled().await.and(done)
@@ -538,7 +541,7 @@ impl Client {
                 let cursor = Cursor { hold: *hold, forward: *forward, binary: *binary };
                 return self.declare(name, cursor, &text[*start..]);
             }
-            Command::Fetch { name, to, only_move } => return self.fetch(name, *to, *only_move),
+            Command::Fetch { name, to, only_move, .. } => return self.fetch(name, *to, *only_move),
             Command::Close(name) => self.close_cursor(name.as_deref())?,
         }
         Ok(Done::Tag(command.tag().to_string()))
@@ -594,7 +597,7 @@ impl Client {
     }
 
     /// The values of a select list.
-    fn evaluate(&self, list: &str) -> Result<Vec<Value>, Report> {
+    pub(crate) fn evaluate(&self, list: &str) -> Result<Vec<Value>, Report> {
         let text = format!("SELECT {list}");
         let read = || {
             let answer = self.engine.query(&text)?;

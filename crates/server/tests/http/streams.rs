@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use gnitz::Database;
 use serde_json::json;
+use server::http::Access;
 
 use super::client::{Event, Events, Server};
+use super::websocket::Socket;
 
 async fn view() -> Server {
     let server = Server::start().await;
@@ -190,4 +193,28 @@ async fn a_reader_that_does_not_read_is_let_go() {
     }
     assert_eq!(events.next().await, None);
     assert!(last_epoch > 0 && last_epoch < commits);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_is_lost_ends_the_streams() {
+    let access = Access { tokens: vec![("ada".to_string(), "of-ada".to_string())], ..Access::default() };
+    let server = Server::of(Database::in_memory().unwrap(), access, |_| {}).await;
+    server.run("CREATE TABLE t (id BIGINT PRIMARY KEY); CREATE USER ada; GRANT SELECT ON t TO ada");
+    let headers = [("authorization", "Bearer of-ada")];
+    let mut events = Events::open(server.address, "/subscribe/t", &headers).await;
+    let mut socket = Socket::open(server.address, "/subscribe/t", &headers).await.expect("an upgrade");
+    assert_eq!(
+        (next(&mut events).await.name.as_str(), &socket.json().await["event"]),
+        ("snapshot", &json!("snapshot"))
+    );
+    server.run("REVOKE SELECT ON t FROM ada");
+    for told in [next(&mut events).await.data, socket.json().await] {
+        assert_eq!(
+            (&told["event"], &told["problem"]["sqlstate"]),
+            (&json!("error"), &json!("42501")),
+            "{told}"
+        );
+        assert!(told.to_string().contains("table t"), "{told}");
+    }
+    assert_eq!(events.next().await, None);
 }

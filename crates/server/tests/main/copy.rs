@@ -1,5 +1,7 @@
 //! COPY from and to the client, in all three formats.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt, TryStreamExt};
 use tokio_postgres::Client;
@@ -111,4 +113,20 @@ async fn what_fails_leaves_nothing() {
     ask(&client, "ROLLBACK").await.unwrap();
     assert_eq!(ask(&client, "SELECT count(*) FROM t").await.unwrap()[0], "0");
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_nothing_comes_for_does_not_hold_up_the_end() {
+    let server = start().await;
+    let client = connect(&server).await;
+    ask(&client, TABLE).await.unwrap();
+    let sink = client.copy_in::<_, Bytes>("COPY t (id) FROM STDIN").await.unwrap();
+    futures::pin_mut!(sink);
+    sink.send(Bytes::from_static(b"1\n2\n")).await.unwrap();
+    let begun = Instant::now();
+    server.stop().await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    // The driver tells what the server said, or only that the connection is gone.
+    let told = code(sink.finish().await);
+    assert!(told == "57P01" || told.contains("Closed"), "{told}");
 }

@@ -70,7 +70,7 @@ fn cursors() {
         start: text.len() - 8,
     };
     assert_eq!(parse(text), declare);
-    let fetch = |to| Command::Fetch { name: "c".into(), to, only_move: false };
+    let fetch = |to| Command::Fetch { name: "c".into(), to, only_move: false, timeout: None };
     for (text, to) in [
         ("FETCH c", Direction::Forward(1)),
         ("FETCH 5 FROM c", Direction::Forward(5)),
