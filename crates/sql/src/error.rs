@@ -91,6 +91,8 @@ sql_states! {
     InvalidRowCountInOffset = "2201X",
     /// Text that is not a value of the type it is cast to.
     InvalidText = "22P02",
+    /// A regular expression that is none.
+    InvalidRegex = "2201B",
     /// Bytes that are no value of the type they are said to be.
     BadBinary = "22P03",
     /// A malformed line of a file being copied.
@@ -304,7 +306,7 @@ impl From<ArrowError> for SqlError {
             }
             ArrowError::ComputeError(text) => from_text(&text),
             ArrowError::InvalidArgumentError(text) => from_text(&text),
-            other => SqlError::internal(other.to_string()),
+            other => of_foreign(&other.to_string()),
         }
     }
 }
@@ -342,7 +344,7 @@ fn from_datafusion(error: DataFusionError, place: Option<Position>) -> SqlError 
             Ok(ours) => ours.at(place),
             Err(other) => match other.downcast::<ArrowError>() {
                 Ok(arrow) => SqlError::from(*arrow).at(place),
-                Err(other) => SqlError::internal(other.to_string()).at(place),
+                Err(other) => of_foreign(&other.to_string()).at(place),
             },
         },
         DataFusionError::ArrowError(inner, _) => SqlError::from(*inner).at(place),
@@ -398,8 +400,25 @@ fn from_schema_error(error: &SchemaError) -> SqlError {
     SqlError::new(state, first_line(&error.to_string()))
 }
 
+/// The error of a library that DataFusion calls.
+fn of_foreign(text: &str) -> SqlError {
+    regex_error(text).unwrap_or_else(|| SqlError::internal(text))
+}
+
+/// A regular expression that cannot be read, as its library words it: over several lines, the reason last.
+fn regex_error(text: &str) -> Option<SqlError> {
+    let is_one =
+        ["regex parse error", "Regular expression did not compile"].iter().any(|says| text.contains(says));
+    let reason = is_one.then(|| text.lines().find_map(|line| line.trim().strip_prefix("error: ")))?;
+    let message = format!("invalid regular expression: {}", reason.unwrap_or("it is too large"));
+    Some(SqlError::new(SqlState::InvalidRegex, message))
+}
+
 /// DataFusion tells most errors as text only; the SQLSTATE is read from its few fixed phrases.
 fn from_text(text: &str) -> SqlError {
+    if let Some(error) = regex_error(text) {
+        return error;
+    }
     let message = first_line(text);
     let lower = message.to_lowercase();
     let has = |needle: &str| lower.contains(needle);

@@ -12,6 +12,7 @@ mod assign;
 mod bounded;
 pub mod catalog;
 mod checked;
+mod comparable;
 mod constructs;
 pub mod ddl;
 pub mod depth;

@@ -25,6 +25,7 @@ use datafusion::sql::planner::{PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 
 use crate::catalog::{Snapshot, TableDef, TableKind};
+use crate::comparable::reworded;
 use crate::error::{SqlError, SqlState};
 use crate::optional::OptionalSubqueries;
 use crate::output::tell_apart;
@@ -142,9 +143,9 @@ impl Session {
         match plan(query.clone()) {
             Err(error) if error.to_string().contains("require unique expression names") => {
                 name_outputs(&mut query);
-                Ok(plan(query)?)
+                plan(query).map_err(|error| reworded(error.into()))
             }
-            planned => Ok(planned?),
+            planned => planned.map_err(|error| reworded(error.into())),
         }
     }
 

@@ -4,7 +4,7 @@
 //! point as a decimal. Left alone, `a + 1` and `COALESCE(a, 0)` would be BIGINT whatever `a` is,
 //! `price * (1 - discount)` a decimal of many more digits than its values have, and `COALESCE(f, 0.5)` over a
 //! double a decimal. So a literal takes the least type that fits its partners, and a decimal beside a float
-//! becomes one, as in PostgreSQL. And dates and intervals take part in arithmetic with numbers, which must be
+//! becomes one, as in PostgreSQL. What does not compare is refused ([`comparable`]). And dates and intervals take part in arithmetic with numbers, which must be
 //! known as soon as names are.
 
 use datafusion::arrow::datatypes::DataType;
@@ -23,6 +23,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use expr::BinaryOp;
 
 use crate::checked::{Checked, Operation, arithmetic, own_arithmetic};
+use crate::comparable::{self, compares};
 use crate::floats;
 use crate::limits;
 use crate::rules::rewrite_expressions;
@@ -53,6 +54,7 @@ impl AnalyzerRule for SettleTypes {
 }
 
 fn settle(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    comparable::check(&expr, schema)?;
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => settle_binary(*left, op, *right, schema),
         Expr::Case(case) => settle_case(case, schema),
@@ -110,11 +112,6 @@ fn settle_binary(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Tr
         (None, Some(right)) => Transformed::yes(plain(left, right)),
         _ => Transformed::no(plain(left, right)),
     }
-}
-
-fn compares(op: Operator) -> bool {
-    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
-    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
 fn settle_case(case: Case, schema: &DFSchema) -> Transformed<Expr> {

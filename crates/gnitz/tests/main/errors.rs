@@ -188,3 +188,71 @@ fn values_have_a_largest_size() {
     let circuit = rows(&session, "EXPLAIN MATERIALIZED VIEW c").concat();
     assert!(circuit.len() < 100_000 && circuit.contains("repeat"), "{circuit:.200}");
 }
+
+#[test]
+fn types_that_do_not_compare_are_refused() {
+    let (_database, session) = memory();
+    run(
+        &session,
+        "CREATE TABLE t (k INT PRIMARY KEY, name TEXT, day DATE, at TIMESTAMP, clock TIME, flag BOOLEAN, n NUMERIC(8, 2), raw BYTEA);
+         INSERT INTO t VALUES (1, 'one', '2020-01-01', '2020-01-01 05:06:07', '05:06', TRUE, 1.5, 'x')",
+    );
+    for (condition, operator) in [
+        ("name = 1", "text = integer"),
+        ("2.5 > name", "numeric(2,1) > text"),
+        ("name IN ('a', 7)", "text = integer"),
+        ("name BETWEEN 1 AND 2", "text >= integer"),
+        ("day = 1", "date = integer"),
+        ("day <> name", "date <> text"),
+        ("flag = k", "boolean = integer"),
+        ("clock < at", "time without time zone < timestamp without time zone"),
+        ("k IS DISTINCT FROM name", "integer = text"),
+        ("CASE name WHEN 5 THEN true ELSE false END", "text = integer"),
+        ("name IN (SELECT k FROM t)", "text = integer"),
+        ("raw = name", "bytea = text"),
+        ("name || 'x' = 4", "text = integer"),
+        ("CAST('1' AS TEXT) = k", "text = integer"),
+    ] {
+        let refused = ("42883".to_string(), format!("operator does not exist: {operator}"));
+        assert_eq!(fails(&session, &format!("SELECT k FROM t WHERE {condition}")), refused, "{condition}");
+        assert_eq!(fails(&session, &format!("DELETE FROM t WHERE {condition}")), refused, "{condition}");
+        let view = format!("CREATE MATERIALIZED VIEW v AS SELECT k FROM t WHERE {condition}");
+        assert_eq!(fails(&session, &view), refused, "{condition}");
+    }
+    for condition in [
+        "k = '1'",
+        "'2020-01-01' = day",
+        "day <= at",
+        "n > k",
+        "name > 'a'",
+        "clock = '05:06'",
+        "k IN ('1', 2)",
+        "CAST(name AS TEXT) <> '1'",
+        "CAST(k AS TEXT) < name",
+        "raw = 'x'",
+        "CASE k WHEN '1' THEN true END",
+        "name IN (SELECT name FROM t)",
+        "COALESCE(day, DATE '2000-01-01') = '2020-01-01'",
+    ] {
+        assert_eq!(rows(&session, &format!("SELECT k FROM t WHERE {condition}")), ["1"], "{condition}");
+    }
+}
+
+#[test]
+fn regular_expressions_are_read_or_refused() {
+    let (_database, session) = memory();
+    run(&session, "CREATE TABLE t (k INT PRIMARY KEY, s TEXT); INSERT INTO t VALUES (1, '(')");
+    for expression in [
+        "s ~ s",
+        "s !~* '['",
+        "regexp_replace(s, s, s)",
+        "regexp_replace('a', 'a', s, 'q')",
+        "regexp_like(s, s)",
+    ] {
+        let (code, message) = fails(&session, &format!("SELECT {expression} FROM t"));
+        assert_eq!(code, "2201B", "{expression}: {message}");
+        assert!(message.starts_with("invalid regular expression: "), "{expression}: {message}");
+    }
+    assert_eq!(state(&session, "UPDATE t SET k = 2 RETURNING regexp_replace(s, s, s)"), "2201B");
+    assert_eq!(rows(&session, "SELECT k FROM t"), ["1"]);
+}

@@ -1,14 +1,16 @@
 //! The port: who may connect, how many, and how all of it ends.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gnitz::Database;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use crate::metrics::Metrics;
@@ -77,6 +79,7 @@ impl Listener {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Listener { listener, shared, phase } = self;
         let mut connections = JoinSet::new();
+        let mut strangers = Strangers::default();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tokio::pin!(stop);
@@ -86,9 +89,11 @@ impl Listener {
                 () = &mut stop => break,
                 accepted = listener.accept() => match accepted {
                     // Those who have not said who they are must not be without number either.
-                    Ok(_) if connections.len() >= most => {}
+                    Ok(_) if connections.len() >= most && !strangers.send_one_away() => {}
                     Ok((stream, peer)) => {
-                        connections.spawn(connection(Arc::clone(&shared), stream, peer));
+                        let known = Arc::default();
+                        let task = connection(Arc::clone(&shared), stream, peer, Arc::clone(&known));
+                        strangers.add(connections.spawn(task), known);
                     }
                     Err(error) => {
                         tracing::warn!("a connection could not be accepted: {error}");
@@ -100,6 +105,7 @@ impl Listener {
             }
         }
         drop(listener);
+        while strangers.send_one_away() {}
         let _ = phase.send(Phase::Ending);
         let grace = shared.options.shutdown_grace;
         if !finished(&mut connections, &shared, grace).await {
@@ -107,6 +113,33 @@ impl Listener {
             finished(&mut connections, &shared, LAST_GRACE).await;
         }
         connections.abort_all();
+    }
+}
+
+/// The connections that have not begun, the oldest first.
+#[derive(Default)]
+struct Strangers {
+    all: VecDeque<(AbortHandle, Arc<AtomicBool>)>,
+}
+
+impl Strangers {
+    /// Adds one; `known` tells when it has begun.
+    fn add(&mut self, task: AbortHandle, known: Arc<AtomicBool>) {
+        self.all.push_back((task, known));
+        if self.all.len() == self.all.capacity() {
+            self.all.retain(|(task, known)| !task.is_finished() && !known.load(Ordering::Relaxed));
+        }
+    }
+
+    /// Ends the one that has been silent for longest, for another to have its place; whether there was one.
+    fn send_one_away(&mut self) -> bool {
+        while let Some((task, known)) = self.all.pop_front() {
+            if !task.is_finished() && !known.load(Ordering::Relaxed) {
+                task.abort();
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -124,8 +157,8 @@ async fn finished(connections: &mut JoinSet<()>, shared: &Shared, limit: Duratio
     tokio::time::timeout(limit, all).await.is_ok()
 }
 
-async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-    if let Err(error) = startup::serve(shared, stream, peer).await {
+async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, known: Arc<AtomicBool>) {
+    if let Err(error) = startup::serve(shared, stream, peer, &known).await {
         tracing::debug!("the connection from {peer} broke: {error}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -46,12 +47,20 @@ enum First {
     Done,
 }
 
-/// A connection from its first byte to its last.
-pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+/// A connection from its first byte to its last. It is `known` once it is a session.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    known: &AtomicBool,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let begun = tokio::time::timeout(shared.options.startup_timeout, begin(&shared, stream, peer)).await;
     match begun {
-        Ok(Ok(Some(mut client))) => client.run().await,
+        Ok(Ok(Some(mut client))) => {
+            known.store(true, Ordering::Relaxed);
+            client.run().await
+        }
         Ok(Ok(None)) => Ok(()),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(io::ErrorKind::TimedOut.into()),

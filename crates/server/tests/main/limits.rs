@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use server::pg::Options;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 use tokio_postgres::{Client, NoTls};
 
 use crate::{ask, code, connect, options, start, start_with};
@@ -192,5 +194,21 @@ async fn messages_that_are_too_long_are_passed_over() {
     futures::SinkExt::send(&mut sink, rows).await.unwrap();
     assert_eq!(code(sink.as_mut().finish().await), "54000");
     assert_eq!(ask(&client, "SELECT count(*) FROM t").await.unwrap()[0], "0");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_say_nothing_give_way() {
+    let server = start_with(Options { max_connections: 2, ..options() }).await;
+    let known = connect(&server).await;
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    let late = connect(&server).await;
+    assert_eq!(ask(&late, "SELECT 2").await.unwrap()[0], "2");
+    assert_eq!(ask(&known, "SELECT 1").await.unwrap()[0], "1");
+    // The oldest had to go.
+    assert_eq!(silent[0].read(&mut [0; 8]).await.unwrap_or_default(), 0);
     server.stop().await;
 }
