@@ -81,26 +81,48 @@ impl Program {
         rows: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<Vector>, EvalError> {
+        let mut results: Vec<Vector> = Vec::new();
+        self.in_windows(inputs, rows, scratch, |part, (done, count), scratch| {
+            let values = self.values(part, count, scratch);
+            if done == 0 {
+                results = values;
+                return Ok(());
+            }
+            for (result, more) in results.iter_mut().zip(values) {
+                if heap(result) + heap(&more) > LARGEST_COLUMN {
+                    let message = "out of memory for the values of one column";
+                    return Err(EvalError::new(ErrorKind::Other("53200"), done, message));
+                }
+                result.extend_range(&more, 0..count);
+            }
+            Ok(())
+        })?;
+        Ok(results)
+    }
+
+    /// Runs all rows, and some at a time where there is no room for all. `take` gets what came out each time: the inputs,
+    /// how many rows were done before, and how many these are.
+    fn in_windows(
+        &self,
+        inputs: &[&Vector],
+        rows: usize,
+        scratch: &mut Scratch,
+        mut take: impl FnMut(&[&Vector], (usize, usize), &mut Scratch) -> Result<(), EvalError>,
+    ) -> Result<(), EvalError> {
         self.check_inputs(inputs, rows);
-        let mut done = self.run_to_first_error(inputs, rows, scratch)?;
-        let mut results = self.values(inputs, done, scratch);
-        let mut window = done;
+        let mut window = self.run_to_first_error(inputs, rows, scratch)?;
+        take(inputs, (0, window), scratch)?;
+        let mut done = window;
         while done < rows {
             let count = (2 * window).min(rows - done);
             let part = self.part(inputs, done, count);
             let part: Vec<&Vector> = part.iter().collect();
             let later = |error: EvalError| EvalError { row: error.row + done, ..error };
             window = self.run_to_first_error(&part, count, scratch).map_err(later)?;
-            for (result, more) in results.iter_mut().zip(self.values(&part, window, scratch)) {
-                if heap(result) + heap(&more) > LARGEST_COLUMN {
-                    let message = "out of memory for the values of one column";
-                    return Err(EvalError::new(ErrorKind::Other("53200"), done, message));
-                }
-                result.extend_range(&more, 0..window);
-            }
+            take(&part, (done, window), scratch)?;
             done += window;
         }
-        Ok(results)
+        Ok(())
     }
 
     fn values(&self, inputs: &[&Vector], rows: usize, scratch: &mut Scratch) -> Vec<Vector> {
@@ -131,19 +153,15 @@ impl Program {
         rows: usize,
         scratch: &mut Scratch,
     ) -> Result<Vec<u32>, EvalError> {
-        self.check_inputs(inputs, rows);
-        let mut done = self.run_to_first_error(inputs, rows, scratch)?;
-        let mut found = self.selection(inputs, done, scratch);
-        let mut window = done;
-        while done < rows {
-            let count = (2 * window).min(rows - done);
-            let part = self.part(inputs, done, count);
-            let part: Vec<&Vector> = part.iter().collect();
-            let later = |error: EvalError| EvalError { row: error.row + done, ..error };
-            window = self.run_to_first_error(&part, count, scratch).map_err(later)?;
-            found.extend(self.selection(&part, window, scratch).iter().map(|row| row + done as u32));
-            done += window;
-        }
+        let mut found = Vec::new();
+        self.in_windows(inputs, rows, scratch, |part, (done, count), scratch| {
+            let selected = self.selection(part, count, scratch);
+            match done {
+                0 => found = selected,
+                _ => found.extend(selected.iter().map(|row| row + done as u32)),
+            }
+            Ok(())
+        })?;
         Ok(found)
     }
 
