@@ -5,11 +5,15 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use sql::{LARGEST_VALUE, SqlError, SqlState};
+use sql::{SqlError, SqlState};
+
+/// Bytes of the largest value. The rows of a query on catalogs are all in memory at once, so it is far less than what a
+/// query on tables may make.
+const LARGEST: usize = 1 << 20;
 
 /// An error if a value would have more bytes than any may.
 pub(crate) fn bounded(bytes: usize) -> Result<(), SqlError> {
-    if bytes <= LARGEST_VALUE {
+    if bytes <= LARGEST {
         return Ok(());
     }
     Err(SqlError::new(SqlState::LimitExceeded, "requested length too large"))
