@@ -11,7 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("circuit", &["zset", "expr"]),
     ("vm", &["zset", "expr", "circuit"]),
     ("sql", &["zset", "expr", "circuit"]),
-    ("pgcatalog", &["zset", "sql"]),
+    ("pgcatalog", &["zset", "expr", "sql"]),
     ("gnitz", &["zset", "expr", "storage", "circuit", "vm", "sql", "pgcatalog"]),
     ("server", &["gnitz"]),
     ("cli", &["gnitz", "server"]),

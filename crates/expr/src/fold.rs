@@ -15,7 +15,7 @@ use crate::tree::{Expr, MAX_DEPTH};
 use zset::ColumnType;
 
 /// The bytes of the largest value that takes its expression's place.
-const LARGEST_FOLDED: usize = 1 << 20;
+pub const LARGEST_FOLDED: usize = 1 << 20;
 
 impl Program {
     /// Compiles expressions over rows of `inputs`; functions that are not built in come from `functions`.

@@ -36,9 +36,11 @@ mod wide;
 
 pub use error::{ErrorKind, EvalError, ExprError};
 pub use exact_sum::ExactSum;
+pub use fold::LARGEST_FOLDED;
 pub use function::{Argument, Functions, NoFunctions, ScalarFunction};
 pub use input::from_text;
 pub use interpret::Scratch;
+pub use like::like;
 pub use program::Program;
 pub use text_fn::LARGEST_VALUE;
 pub use tree::{BinaryOp, Expr, UnaryOp};

@@ -3,7 +3,16 @@
 //! A pattern is cut at its `%` into segments; the first is anchored at the start of the text, the last at its
 //! end, and those between are found leftmost first, which is complete because `%` matches anything.
 
-use crate::error::{ErrorKind, Failure};
+use crate::error::{ErrorKind, EvalError, Failure};
+
+/// Whether a text is LIKE a pattern, for those who do not compile programs.
+pub fn like(text: &str, pattern: &str, escape: Option<char>, ignore_case: bool) -> Result<bool, EvalError> {
+    let pattern = Pattern::compile(pattern, escape, ignore_case).map_err(|failure| failure.at(0))?;
+    Ok(pattern.matches(text.as_bytes()))
+}
+
+/// The bytes of a needle that is worth preparing a search for.
+const LONG: usize = 64;
 
 /// A compiled pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +32,18 @@ enum Segment {
 
 impl Pattern {
     /// Compiles a pattern. It is an error for it to end with the escape character.
-    pub(crate) fn compile(pattern: &str, escape: char, ignore_case: bool) -> Result<Pattern, Failure> {
+    pub(crate) fn compile(
+        pattern: &str,
+        escape: impl Into<Option<char>>,
+        ignore_case: bool,
+    ) -> Result<Pattern, Failure> {
+        let escape = escape.into();
         let mut segments = vec![];
         let mut current = vec![];
         let mut chars = pattern.chars();
         while let Some(c) = chars.next() {
             let literal = match c {
-                c if c == escape => chars.next().ok_or_else(ends_with_escape)?,
+                c if Some(c) == escape => chars.next().ok_or_else(ends_with_escape)?,
                 '%' => {
                     segments.push(Segment::new(std::mem::take(&mut current)));
                     continue;
@@ -132,8 +146,12 @@ fn mixed_at_start<'a>(wanted: &[Option<char>], text: &'a str) -> Option<&'a str>
     all.then_some(rest.as_str())
 }
 
-/// Where `needle` first stands. Texts are short, so nothing is prepared: its first byte is looked for.
+/// Where `needle` first stands. Texts are short, so nothing is prepared: its first byte is looked for. A long one might
+/// nearly stand everywhere, and takes a search that reads the text but once.
 fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    if needle.len() > LONG {
+        return memchr::memmem::find(text, needle);
+    }
     let (&first, rest) = needle.split_first()?;
     let starts = text.get(..(text.len() + 1).saturating_sub(needle.len()))?;
     let mut at = 0;
@@ -219,6 +237,11 @@ mod tests {
             }
         }
         assert_eq!(find(b"aaab", b"aab"), Some(1));
+        let long = [vec![b'a'; 500], vec![b'b']].concat();
+        for length in [1, LONG, LONG + 1, 300, 501] {
+            assert_eq!(find(&long, &long[501 - length..]), Some(501 - length));
+            assert_eq!(find(&long[..500], &long[501 - length..]), None);
+        }
         assert_eq!(find(b"aa", b"aaa"), None);
     }
 

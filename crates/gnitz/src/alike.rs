@@ -98,8 +98,7 @@ fn share(core: &Core, text: &str, types: &[Type]) -> Option<Shared> {
 
 /// Whether a literal of the type is at home in a place, so that what it means there is beyond doubt.
 fn fits(ty: Type, place: Type) -> bool {
-    use Type::{Decimal, Float32, Float64, Int16, Int32, Int64};
-    ty == Type::Text || matches!(place, Int16 | Int32 | Int64 | Float32 | Float64 | Decimal { .. })
+    ty == Type::Text || sql::is_numeric(place)
 }
 
 /// A literal as a parameter whose place wants the type `place`; `None` if that place does not take it.

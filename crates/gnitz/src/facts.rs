@@ -1,6 +1,6 @@
 //! What the PostgreSQL catalogs are computed from: one snapshot and one session, as `pgcatalog` wants to see them.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use arrow::datatypes::{Field, Schema};
@@ -158,6 +158,14 @@ impl Facts for SnapshotFacts {
 
     fn started(&self) -> i64 {
         *STARTED
+    }
+
+    fn query_memory(&self) -> usize {
+        self.planner.query_memory()
+    }
+
+    fn is_canceled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
     }
 
     fn epoch(&self) -> i64 {

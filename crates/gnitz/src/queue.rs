@@ -80,10 +80,8 @@ struct State {
     /// The newest epoch that was told.
     epoch: u64,
     ended: bool,
-    /// Changes were dropped, and the reader has not heard of it yet.
-    lagged: bool,
-    /// Why the reader may not read on, until it has heard of it.
-    refusal: Option<Error>,
+    /// Why the reader cannot read on, until it has heard of it.
+    verdict: Option<Found>,
     /// What was told is not all that there is to read, or was.
     dropped: bool,
     waker: Option<Waker>,
@@ -93,16 +91,8 @@ impl Queue {
     /// A queue for what comes after this epoch.
     pub(crate) fn new(epoch: u64) -> Queue {
         let unread = VecDeque::new();
-        let state = State {
-            unread,
-            bytes: 0,
-            epoch,
-            ended: false,
-            lagged: false,
-            refusal: None,
-            dropped: false,
-            waker: None,
-        };
+        let state =
+            State { unread, bytes: 0, epoch, ended: false, verdict: None, dropped: false, waker: None };
         Queue { state: Mutex::new(state), ready: Condvar::new() }
     }
 
@@ -141,15 +131,15 @@ impl Queue {
     pub(crate) fn refuse(&self, refusal: Error) {
         let mut state = lock(&self.state);
         state.unread.clear();
-        (state.bytes, state.lagged) = (0, false);
+        state.bytes = 0;
         (state.ended, state.dropped) = (true, true);
-        state.refusal = Some(refusal);
+        state.verdict = Some(Found::Refused(refusal));
         self.tell(state);
     }
 
     /// Whether the reader has yet to hear that it may not read on.
     pub(crate) fn is_refused(&self) -> bool {
-        lock(&self.state).refusal.is_some()
+        matches!(lock(&self.state).verdict, Some(Found::Refused(_)))
     }
 
     /// Has `wake` called whenever something is added, and at the end.
@@ -171,7 +161,7 @@ impl Queue {
     /// Whether everything has been read and nothing will follow.
     pub(crate) fn is_finished(&self) -> bool {
         let state = lock(&self.state);
-        state.ended && !state.lagged && state.refusal.is_none() && state.unread.is_empty()
+        state.ended && state.verdict.is_none() && state.unread.is_empty()
     }
 
     /// The oldest change; waits for it until the deadline, or for good if there is none.
@@ -182,11 +172,8 @@ impl Queue {
                 state.bytes -= change.bytes();
                 return Some(Found::Change(change));
             }
-            if let Some(refusal) = state.refusal.take() {
-                return Some(Found::Refused(refusal));
-            }
-            if std::mem::take(&mut state.lagged) {
-                return Some(Found::Lagged);
+            if let Some(verdict) = state.verdict.take() {
+                return Some(verdict);
             }
             if state.ended {
                 return None;
@@ -233,7 +220,8 @@ impl State {
         self.unread.extend(sum.filter(|sum| sum.bytes() <= LIMIT_BYTES / 2));
         self.bytes = self.unread.iter().map(Unread::bytes).sum();
         if self.unread.is_empty() {
-            (self.ended, self.lagged, self.dropped) = (true, true, true);
+            (self.ended, self.dropped) = (true, true);
+            self.verdict = Some(Found::Lagged);
         }
     }
 }

@@ -8,6 +8,7 @@ use sql::{SqlError, SqlState};
 
 use crate::oid::{self, Part};
 use crate::tables::{self, Table};
+use crate::text::Output;
 use crate::value::{Array, Row, Value};
 use crate::world::{World, key_name, oid_of, quoted, schema_of};
 use crate::{text, types};
@@ -126,16 +127,12 @@ impl<'a> Context<'a> {
     }
 
     /// The text of a value, as its type prints it; `None` for NULL.
-    pub(crate) fn output(&self, value: &Value, ty: u32) -> Option<String> {
+    pub(crate) fn output(&self, value: &Value, ty: u32) -> Output {
         match value {
-            Value::Int(number) if types::is_reg(ty) => Some(self.reg_name(*number, ty)),
-            Value::Array(array) => Some(self.array_output(array, ty)),
+            Value::Int(number) if types::is_reg(ty) => Ok(Some(self.reg_name(*number, ty))),
+            Value::Array(array) => text::array_text(array, ty, &|value, ty| self.output(value, ty)).map(Some),
             _ => text::output(value, ty),
         }
-    }
-
-    fn array_output(&self, array: &Array, ty: u32) -> String {
-        text::array_text(array, ty, &|value, ty| self.output(value, ty))
     }
 
     fn reg_name(&self, number: i64, ty: u32) -> String {
@@ -242,7 +239,7 @@ impl<'a> Context<'a> {
                 let text = match value {
                     // A boolean says its name in full when it is cast.
                     Value::Bool(value) => value.to_string(),
-                    _ => self.output(value, from).unwrap_or_default(),
+                    _ => self.output(value, from)?.unwrap_or_default(),
                 };
                 text::input(&text, to)?
             }

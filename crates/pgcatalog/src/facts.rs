@@ -251,6 +251,12 @@ pub trait Facts: Send + Sync {
     /// When the database was opened, in the same unit.
     fn started(&self) -> i64;
 
+    /// Bytes that one query may keep.
+    fn query_memory(&self) -> usize;
+
+    /// Whether the statement shall stop.
+    fn is_canceled(&self) -> bool;
+
     /// The number of the last commit.
     fn epoch(&self) -> i64;
 

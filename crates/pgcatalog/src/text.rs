@@ -3,8 +3,11 @@
 use sql::{SqlError, SqlState, array_text};
 use zset::{Datum, Type};
 
-use crate::value::{Array, Value};
+use crate::value::{Array, Value, bounded};
 use crate::{oid, types};
+
+/// The text of a value; NULL has none.
+pub(crate) type Output = Result<Option<String>, SqlError>;
 
 /// The value that a text is in a type. Types that we know nothing of keep their text.
 pub(crate) fn input(text: &str, ty: u32) -> Result<Value, SqlError> {
@@ -39,9 +42,9 @@ pub(crate) fn input(text: &str, ty: u32) -> Result<Value, SqlError> {
 }
 
 /// The text of a value of a type; types whose values are names of things are printed as their numbers.
-pub(crate) fn output(value: &Value, ty: u32) -> Option<String> {
-    Some(match value {
-        Value::Null => return None,
+pub(crate) fn output(value: &Value, ty: u32) -> Output {
+    Ok(Some(match value {
+        Value::Null => return Ok(None),
         Value::Bool(value) => if *value { "t" } else { "f" }.to_string(),
         Value::Int(value) => match types::time_type(ty) {
             Some(ty) => Datum::Int(*value).display(ty).to_string(),
@@ -52,23 +55,42 @@ pub(crate) fn output(value: &Value, ty: u32) -> Option<String> {
             Datum::Float(*value).display(ty).to_string()
         }
         Value::Text(text) => text.to_string(),
-        Value::Array(array) => array_text(array, ty, &|value, ty| output(value, ty)),
-        Value::Record(row) => record_text(row.iter().map(|value| output(value, oid::TEXT))),
-    })
+        Value::Array(array) => array_text(array, ty, &output)?,
+        Value::Record(row) => record_text(row)?,
+    }))
 }
 
 /// The text of an array, each element printed by `element`.
-pub(crate) fn array_text(array: &Array, ty: u32, element: &dyn Fn(&Value, u32) -> Option<String>) -> String {
+pub(crate) fn array_text(
+    array: &Array,
+    ty: u32,
+    element: &dyn Fn(&Value, u32) -> Output,
+) -> Result<String, SqlError> {
     let inner = types::element_of(ty).unwrap_or(oid::TEXT);
-    let items = array.items.iter().map(|item| element(item, inner));
-    if types::is_vector(ty) {
-        return items.flatten().collect::<Vec<_>>().join(" ");
-    }
-    array_text::format(items)
+    let items = texts(array.items.iter().map(|item| element(item, inner)))?;
+    let text = match types::is_vector(ty) {
+        true => items.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        false => array_text::format(items),
+    };
+    bounded(text.len())?;
+    Ok(text)
+}
+
+/// The texts of parts, which come to no more than a value may have. What is within quotes within quotes grows with
+/// every level, so each is looked at.
+fn texts(parts: impl Iterator<Item = Output>) -> Result<Vec<Option<String>>, SqlError> {
+    let mut bytes = 0;
+    let counted = parts.map(|part| {
+        let part = part?;
+        bytes += part.as_ref().map_or(0, String::len);
+        bounded(bytes)?;
+        Ok(part)
+    });
+    counted.collect()
 }
 
 /// `(a,b,"c d")`
-fn record_text(fields: impl Iterator<Item = Option<String>>) -> String {
+fn record_text(row: &[Value]) -> Result<String, SqlError> {
     let field = |field: Option<String>| match field {
         None => String::new(),
         Some(text) if text.is_empty() || text.contains([',', '(', ')', '"', '\\', ' ']) => {
@@ -76,7 +98,10 @@ fn record_text(fields: impl Iterator<Item = Option<String>>) -> String {
         }
         Some(text) => text,
     };
-    format!("({})", fields.map(field).collect::<Vec<_>>().join(","))
+    let fields = texts(row.iter().map(|value| output(value, oid::TEXT)))?;
+    let text = format!("({})", fields.into_iter().map(field).collect::<Vec<_>>().join(","));
+    bounded(text.len())?;
+    Ok(text)
 }
 
 fn boolean(text: &str) -> Option<bool> {

@@ -5,15 +5,12 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use expr::LARGEST_VALUE;
 use sql::{SqlError, SqlState};
-
-/// Bytes of the largest value. The rows of a query on catalogs are all in memory at once, so it is far less than what a
-/// query on tables may make.
-const LARGEST: usize = 1 << 20;
 
 /// An error if a value would have more bytes than any may.
 pub(crate) fn bounded(bytes: usize) -> Result<(), SqlError> {
-    if bytes <= LARGEST {
+    if bytes <= LARGEST_VALUE {
         return Ok(());
     }
     Err(SqlError::new(SqlState::LimitExceeded, "requested length too large"))
@@ -39,6 +36,11 @@ pub(crate) enum Value {
     Array(Arc<Array>),
     /// A row value.
     Record(Row),
+}
+
+/// Bytes of a row of so many columns, its values' own aside.
+pub(crate) fn row_bytes(columns: usize) -> usize {
+    size_of::<Row>() + 2 * size_of::<usize>() + columns * size_of::<Value>()
 }
 
 /// The elements of an array. Vectors (`int2vector`, `oidvector`) count from 0, arrays from 1.
@@ -75,6 +77,33 @@ impl Value {
     /// The value, or NULL.
     pub(crate) fn or_null(value: Option<Value>) -> Value {
         value.unwrap_or(Value::Null)
+    }
+
+    /// Bytes that it takes beside itself. Parts that several values share count for each, and none is looked at once
+    /// there are more than any value may have: rows within rows can be exponentially many.
+    pub(crate) fn heap(&self) -> usize {
+        let mut bytes = 0;
+        self.add_heap(&mut bytes);
+        bytes
+    }
+
+    fn add_heap(&self, bytes: &mut usize) {
+        let items = match self {
+            Value::Text(text) => {
+                *bytes += text.len();
+                return;
+            }
+            Value::Array(array) => array.items.as_slice(),
+            Value::Record(row) => row,
+            _ => return,
+        };
+        for item in items {
+            if *bytes > LARGEST_VALUE {
+                return;
+            }
+            *bytes += size_of::<Value>();
+            item.add_heap(bytes);
+        }
     }
 
     pub(crate) fn is_null(&self) -> bool {

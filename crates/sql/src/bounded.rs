@@ -301,12 +301,22 @@ fn bytes(values: &ArrayRef) -> usize {
     if let (1, Some(inner)) = (values.len(), elements(values)) {
         return bytes(&inner);
     }
+    if let Some(bytes) = text_bytes(values) {
+        return bytes;
+    }
     match values.data_type() {
-        DataType::Utf8 => values.as_string::<i32>().iter().flatten().map(str::len).sum(),
-        DataType::LargeUtf8 => values.as_string::<i64>().iter().flatten().map(str::len).sum(),
-        DataType::Utf8View => values.as_string_view().iter().flatten().map(str::len).sum(),
         DataType::Binary => values.as_binary::<i32>().iter().flatten().map(<[u8]>::len).sum(),
         ty if ty.is_primitive() => values.len() * 20,
         _ => values.to_data().get_slice_memory_size().unwrap_or(usize::MAX),
     }
+}
+
+/// The bytes of a slice's texts; `None` of what is not text.
+pub(crate) fn text_bytes(values: &ArrayRef) -> Option<usize> {
+    Some(match values.data_type() {
+        DataType::Utf8 => values.as_string::<i32>().iter().flatten().map(str::len).sum(),
+        DataType::LargeUtf8 => values.as_string::<i64>().iter().flatten().map(str::len).sum(),
+        DataType::Utf8View => values.as_string_view().iter().flatten().map(str::len).sum(),
+        _ => return None,
+    })
 }

@@ -228,6 +228,17 @@ impl SqlError {
         )
     }
 
+    /// The session's owner, or a time limit, wants no more of the statement.
+    pub fn canceled() -> SqlError {
+        SqlError::new(SqlState::QueryCanceled, "the statement was cancelled")
+    }
+
+    /// The query takes more than `query_memory`; `what` says which part of it.
+    pub fn out_of_memory(what: impl fmt::Display) -> SqlError {
+        SqlError::new(SqlState::OutOfMemory, format!("out of memory for this query: {what}"))
+            .with_hint("select less at once, or raise the limit `query_memory`")
+    }
+
     /// Something that must not happen did.
     pub fn internal(message: impl Into<String>) -> SqlError {
         SqlError::new(SqlState::Internal, message)
@@ -371,12 +382,7 @@ fn from_datafusion(error: DataFusionError, place: Option<Position>) -> SqlError 
         DataFusionError::NotImplemented(text) => {
             SqlError { state: SqlState::FeatureNotSupported, ..from_text(&text) }.at(place)
         }
-        DataFusionError::ResourcesExhausted(text) => SqlError::new(
-            SqlState::OutOfMemory,
-            format!("out of memory for this query: {}", first_line(&text)),
-        )
-        .with_hint("select less at once, or raise the limit `query_memory`")
-        .at(place),
+        DataFusionError::ResourcesExhausted(text) => SqlError::out_of_memory(first_line(&text)).at(place),
         DataFusionError::Plan(text) | DataFusionError::Execution(text) => from_text(&text).at(place),
         other => from_text(&other.strip_backtrace()).at(place),
     }

@@ -8,14 +8,11 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
-use expr::{Program, Scratch};
+use expr::{LARGEST_FOLDED, Program, Scratch};
 use zset::{ColumnType, Lane, Type, Vector};
 
 use crate::error::SqlError;
 use crate::types::{canonical, from_arrow_or_refuse, to_array, to_arrow, to_vector};
-
-/// The bytes of the largest value that takes its expression's place in a plan.
-const LARGEST_FOLDED: usize = 1 << 20;
 
 /// A compiled expression with the types of its Arrow inputs.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::functions_aggregate::string_agg::string_agg_udaf;
@@ -14,7 +14,7 @@ use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Reve
 use datafusion::physical_plan::expressions::Literal;
 use expr::LARGEST_VALUE;
 
-use crate::bounded::too_large;
+use crate::bounded::{text_bytes, too_large};
 
 /// The function.
 pub(crate) fn aggregate() -> Arc<AggregateUDF> {
@@ -109,13 +109,8 @@ impl Accumulator for Text {
 
 /// The bytes of texts, each with a separator.
 fn size(values: &ArrayRef, between: usize) -> usize {
-    let texts: usize = match values.data_type() {
-        DataType::Utf8 => values.as_string::<i32>().iter().flatten().map(str::len).sum(),
-        DataType::LargeUtf8 => values.as_string::<i64>().iter().flatten().map(str::len).sum(),
-        DataType::Utf8View => values.as_string_view().iter().flatten().map(str::len).sum(),
-        _ => 0,
-    };
-    texts.saturating_add((values.len() - values.null_count()).saturating_mul(between))
+    let separators = (values.len() - values.null_count()).saturating_mul(between);
+    text_bytes(values).unwrap_or(0).saturating_add(separators)
 }
 
 fn check(bytes: usize, between: usize) -> Result<()> {

@@ -63,9 +63,9 @@ mod view;
 mod watch;
 mod zone;
 
-pub use ::expr::LARGEST_VALUE;
 pub use adhoc::Rows;
 pub use arrays::ArrayParameters;
+pub use assign::is_numeric;
 pub use catalog::{Catalog, ColumnDef, Identity, Scan, Snapshot, TableDef, TableKind};
 pub use datafusion::sql::sqlparser;
 pub use ddl::{TableDraft, create_table};

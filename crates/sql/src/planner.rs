@@ -106,6 +106,11 @@ impl Planner {
         Planner { session, executor, query_memory }
     }
 
+    /// The bytes that a query may take.
+    pub fn query_memory(&self) -> usize {
+        self.query_memory
+    }
+
     /// The functions that circuits may call.
     pub fn functions(&self) -> &'static Library {
         Library::shared()

@@ -50,7 +50,7 @@ impl Running {
 /// An error if the flag is set.
 pub(crate) fn canceled(cancel: &AtomicBool) -> Result<(), SqlError> {
     match cancel.load(Ordering::Relaxed) {
-        true => Err(SqlError::new(SqlState::QueryCanceled, "the statement was cancelled")),
+        true => Err(SqlError::canceled()),
         false => Ok(()),
     }
 }
@@ -350,6 +350,10 @@ impl NetRows {
 
     /// Up to which row of some a chunk with so much room takes them, one at least, and their bytes.
     fn until_full(&self, run: usize, rows: Range<usize>, room: usize) -> (usize, usize) {
+        let all = self.runs[run].heap_bytes(rows.clone());
+        if all < room {
+            return (rows.end, all);
+        }
         let mut bytes = 0;
         for row in rows.clone() {
             bytes += self.bytes_of(run, row);

@@ -178,8 +178,13 @@ impl Batch {
 
     /// Bytes of this batch's rows in all four regions; for a slice, of the slice alone.
     pub fn bytes(&self) -> usize {
-        let (keys, values) = self.extent(0..self.len()).unwrap_or_default();
-        self.len() * 16 + keys.len() + values.len()
+        self.len() * 16 + self.heap_bytes(0..self.len())
+    }
+
+    /// Bytes of some rows' keys and values; the cost does not depend on how many rows they are.
+    pub fn heap_bytes(&self, rows: Range<usize>) -> usize {
+        let (keys, values) = self.extent(rows).unwrap_or_default();
+        keys.len() + values.len()
     }
 
     /// The first row at or after `from` whose key is not below `probe`, or the length if there is none. The cost

@@ -75,6 +75,68 @@ fn a_query_has_so_much_memory_and_no_more() {
 }
 
 #[test]
+fn a_query_of_the_catalogs_has_so_much_memory_and_no_more() {
+    let database = Database::builder().query_memory(8 << 20).inline_maintenance();
+    let database = database.open_fs(std::sync::Arc::new(storage::MemFs::new())).unwrap();
+    let session = database.session();
+    let levels = |first: &str, next: &str| {
+        let next = (1..=40).map(|n| format!(", l{n} AS (SELECT {next} AS a FROM l{})", n - 1));
+        format!("WITH l0 AS ({first}){} SELECT a FROM l40", next.collect::<String>())
+    };
+    let nested = levels("SELECT '\"' || relname AS a FROM pg_class", "row(a)");
+    let doubled = levels("SELECT relname AS a FROM pg_class", "row(a, a)");
+    let arguments = vec!["repeat(relname, 100000)"; 20].join(", ");
+    for greedy in [
+        "SELECT * FROM pg_type a, pg_type b, pg_type c".to_string(),
+        "SELECT count(*) FROM pg_attribute a, pg_attribute b".to_string(),
+        "SELECT * FROM pg_attribute a ORDER BY repeat(attname, 1000)".to_string(),
+        "SELECT repeat(attname, 1000) FROM pg_attribute".to_string(),
+        "SELECT DISTINCT repeat(attname, 1000) || attnum FROM pg_attribute".to_string(),
+        "SELECT count(*) FROM (SELECT repeat(attname, 1000) FROM pg_attribute OFFSET 0) x".to_string(),
+        "SELECT repeat(attname, 1000), count(*) FROM pg_attribute GROUP BY 1".to_string(),
+        "SELECT count(DISTINCT repeat(attname, 1000)) FROM pg_attribute".to_string(),
+        "SELECT row_number() OVER (ORDER BY repeat(attname, 1000)) FROM pg_attribute".to_string(),
+        "SELECT max(repeat(attname, 1000)) OVER (PARTITION BY attrelid, attnum) FROM pg_attribute"
+            .to_string(),
+        "SELECT array_agg(a.attname) FROM pg_attribute a, pg_type b".to_string(),
+        "SELECT count(*) FROM pg_attribute a JOIN pg_attribute b
+             ON repeat(a.attname, 1000) = repeat(b.attname, 1000)"
+            .to_string(),
+        "WITH RECURSIVE r(n) AS (SELECT 1 FROM pg_class UNION ALL SELECT n + 1 FROM r)
+             SELECT count(*) FROM r"
+            .to_string(),
+        "SELECT count(*) FROM generate_series(1, 1000000) n WHERE 'pg_class'::regclass = 1259".to_string(),
+        format!("SELECT length(concat({arguments})) FROM pg_class"),
+    ] {
+        assert_eq!(state(&session, &greedy), "53200", "{greedy}");
+    }
+    // Each level of quotes has them twice, each level of rows two of them.
+    assert_eq!(state(&session, &nested), "54000");
+    assert_eq!(state(&session, &doubled), "53200");
+    // What one row needs the next one has again.
+    for modest in [
+        "SELECT count(*) > 1000 FROM pg_attribute WHERE length(repeat(attname, 1000)) > 0",
+        "SELECT sum(length(repeat(attname, 1000))) > 8000000 FROM pg_attribute",
+        "SELECT bool_and((SELECT length(repeat(b.attname, 1000)) > 0 FROM pg_attribute b
+             WHERE b.attrelid = c.oid AND b.attnum = 1)) FROM pg_class c WHERE relkind = 'r'",
+        "SELECT count(*) > 500 FROM pg_class c, LATERAL (SELECT repeat(attname, 1000) AS r FROM pg_attribute a
+             WHERE a.attrelid = c.oid) x WHERE length(r) > 0 AND c.relkind = 'r'",
+    ] {
+        assert_eq!(rows(&session, modest), ["true"], "{modest}");
+    }
+}
+
+/// A pattern says where it may match in more ways than anyone can try.
+#[test]
+fn patterns_over_the_catalogs_take_no_power_of_their_length() {
+    let (_database, session) = memory();
+    let sql = "SELECT repeat(left(relname, 0) || 'a', 200) LIKE repeat('%a', 100) || '%b'
+         FROM pg_class WHERE relname = 'pg_class'";
+    assert_eq!(rows(&session, sql), ["false"]);
+    assert_eq!(state(&session, "SELECT relname LIKE 'pg\\' FROM pg_class"), "22025");
+}
+
+#[test]
 fn a_join_of_all_pairs_is_cancelled() {
     let (_database, session) = memory();
     for query in [
@@ -82,6 +144,8 @@ fn a_join_of_all_pairs_is_cancelled() {
              ON a * b = 7919 * 7919",
         "SELECT count(*) FROM generate_series(1, 1000000) a WHERE NOT EXISTS
              (SELECT 1 FROM generate_series(1, 1000000) b WHERE a + b < 0)",
+        "SELECT count(*) FROM pg_attribute a WHERE NOT EXISTS
+             (SELECT 1 FROM pg_attribute b, pg_attribute c WHERE a.attnum + b.attnum + c.attnum < -1000)",
     ] {
         let handle = session.cancel_handle();
         let stopper = std::thread::spawn(move || {

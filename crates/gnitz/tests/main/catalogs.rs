@@ -183,6 +183,28 @@ fn names_may_be_qualified_everywhere() {
 }
 
 #[test]
+fn one_of_several_patterns_may_match() {
+    let (_database, session) = crate::memory();
+    let row = |list: &str| {
+        crate::rows(&session, &format!("SELECT {list} FROM pg_class WHERE relname = 'pg_am'")).concat()
+    };
+    assert_eq!(row("relname LIKE ANY ('{x%,pg\\\\_a_}'), relname LIKE ANY (ARRAY['x', NULL])"), "true|-");
+    assert_eq!(row("relname LIKE ANY (ARRAY['PG%']), relname ILIKE ANY (ARRAY['x', 'PG%'])"), "false|true");
+    assert_eq!(
+        row("relname NOT LIKE ANY (ARRAY['pg%']), relname NOT ILIKE ANY (ARRAY['x', 'PG%'])"),
+        "false|true"
+    );
+    assert_eq!(
+        row("relname ~~ ALL (ARRAY['pg%', '%m']), relname !~~* ALL (ARRAY['x', 'PG%'])"),
+        "true|false"
+    );
+    assert_eq!(
+        row("relname ~~ ANY (SELECT 'pg\\__m'), 'pg_am' IN (SELECT relname FROM pg_class)"),
+        "true|true"
+    );
+}
+
+#[test]
 fn queries_over_tables_may_ask_the_catalogs() {
     let (_database, session) = crate::memory();
     crate::run(

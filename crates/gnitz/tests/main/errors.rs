@@ -169,9 +169,11 @@ fn values_have_a_largest_size() {
         "SELECT lpad(relname, 2000000000) FROM pg_class",
         "SELECT length(replace(repeat('a', 1000000), 'a', repeat('b', 1000))) FROM pg_class",
         "SELECT regexp_replace(repeat('a', 1000000), 'a', repeat('b', 1000), 'g') FROM pg_class",
-        "SELECT length(string_agg(repeat(relname, 1000000), '')) FROM pg_class",
+        "SELECT length(string_agg(repeat(relname, 100000), '')) FROM pg_class",
         "SELECT length(repeat('a', 40000000) || repeat(relname, 10000000)) FROM pg_class",
         "SELECT format('%1$s%1$s', repeat('a', 40000000)) FROM pg_class",
+        "SELECT json_agg(repeat(relname, 100000)) FROM pg_class",
+        "SELECT array_agg(repeat(relname, 100000)) FROM pg_class",
         "SELECT array_to_string(array_agg(relname), repeat('b', 20000000)) FROM pg_class",
     ] {
         let (code, message) = fails(&session, sql);

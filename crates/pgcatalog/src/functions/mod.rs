@@ -18,8 +18,7 @@ mod session;
 mod sets;
 mod texts;
 
-pub(crate) use jsons::json;
-pub(crate) use texts::like;
+pub(crate) use jsons::json_array;
 
 /// An argument or result of any type.
 pub(crate) const ANY: u32 = crate::oid::ANY;

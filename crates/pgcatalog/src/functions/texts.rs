@@ -1,5 +1,7 @@
 //! Functions over text.
 
+use std::collections::{HashMap, HashSet};
+
 use sql::{SqlError, SqlState};
 
 use super::{ANY, Function, strict};
@@ -72,7 +74,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("regexp_match", &[TEXT, TEXT, TEXT], TEXT_ARRAY, regexp_match).from(2),
     strict("regexp_matches", &[TEXT, TEXT, TEXT], TEXT_ARRAY, regexp_match).from(2),
     strict("to_char", &[ANY, TEXT], TEXT, |_, a| {
-        Ok(Value::or_null(crate::text::output(&a[0], INT8).map(Value::from)))
+        Ok(Value::or_null(crate::text::output(&a[0], INT8)?.map(Value::from)))
     }),
 ];
 
@@ -85,13 +87,13 @@ fn int(args: &[Value], at: usize) -> i64 {
 }
 
 fn trimmed(args: &[Value], start: bool, end: bool) -> Value {
-    let set = if args.len() > 1 { text(args, 1) } else { " " };
+    let set: HashSet<char> = if args.len() > 1 { text(args, 1) } else { " " }.chars().collect();
     let mut rest = text(args, 0);
     if start {
-        rest = rest.trim_start_matches(|c| set.contains(c));
+        rest = rest.trim_start_matches(|c| set.contains(&c));
     }
     if end {
-        rest = rest.trim_end_matches(|c| set.contains(c));
+        rest = rest.trim_end_matches(|c| set.contains(&c));
     }
     rest.into()
 }
@@ -114,12 +116,13 @@ pub(super) fn joined<'a>(texts: impl Iterator<Item = &'a str>, separator: &str) 
 }
 
 fn translate(_: &Context<'_>, args: &[Value]) -> Answer {
-    let (from, to): (Vec<char>, Vec<char>) =
-        (text(args, 1).chars().collect(), text(args, 2).chars().collect());
-    let mapped = |c: char| match from.iter().position(|f| *f == c) {
-        Some(at) => to.get(at).copied(),
-        None => Some(c),
-    };
+    let mut becomes: HashMap<char, Option<char>> = HashMap::new();
+    let mut to = text(args, 2).chars();
+    for from in text(args, 1).chars() {
+        // Of one that stands there twice the first counts.
+        becomes.entry(from).or_insert(to.next());
+    }
+    let mapped = |c: char| becomes.get(&c).copied().unwrap_or(Some(c));
     Ok(text(args, 0).chars().filter_map(mapped).collect::<String>().into())
 }
 
@@ -305,31 +308,4 @@ fn regexp_match(_: &Context<'_>, args: &[Value]) -> Answer {
     let groups = if found.len() > 1 { &found[1..] } else { &found[..] };
     let group = |group: &Option<String>| Value::or_null(group.as_deref().map(Value::from));
     Ok(Value::array(groups.iter().map(group).collect()))
-}
-
-/// `LIKE`, with `\` for an escape unless another is given.
-pub(crate) fn like(text: &str, pattern: &str, escape: Option<char>, insensitive: bool) -> bool {
-    let fold = |text: &str| -> Vec<char> {
-        if insensitive { text.to_lowercase().chars().collect() } else { text.chars().collect() }
-    };
-    like_chars(&fold(text), &fold(pattern), escape)
-}
-
-fn like_chars(text: &[char], pattern: &[char], escape: Option<char>) -> bool {
-    match pattern.split_first() {
-        None => text.is_empty(),
-        Some(('%', rest)) => (0..=text.len()).any(|skip| like_chars(&text[skip..], rest, escape)),
-        Some((c, rest)) => {
-            let (literal, rest) = match rest.split_first() {
-                Some((next, after)) if escape == Some(*c) => (Some(*next), after),
-                _ => ((*c != '_').then_some(*c), rest),
-            };
-            match text.split_first() {
-                Some((first, others)) => {
-                    literal.is_none_or(|literal| literal == *first) && like_chars(others, rest, escape)
-                }
-                None => false,
-            }
-        }
-    }
 }

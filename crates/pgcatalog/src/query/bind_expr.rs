@@ -99,6 +99,12 @@ impl Binder<'_> {
             E::AllOp { left, compare_op, right } => {
                 self.quantified(left, compare_op, right, true, scope, ctes)?
             }
+            E::Like { negated, any: true, expr, pattern, .. } => {
+                self.like_any(expr, if *negated { "!~~" } else { "~~" }, pattern, scope, ctes)?
+            }
+            E::ILike { negated, any: true, expr, pattern, .. } => {
+                self.like_any(expr, if *negated { "!~~*" } else { "~~*" }, pattern, scope, ctes)?
+            }
             E::Like { negated, expr, pattern, escape_char, .. } => {
                 let escape = escape_char.as_ref().map(|value| value.value.clone());
                 not(self.like([expr, pattern], escape, false, scope, ctes)?, *negated)
@@ -368,6 +374,23 @@ impl Binder<'_> {
             _ => left,
         };
         Ok(Expr::Among { op, left: Box::new(left.expr), plan: Arc::new(plan), all })
+    }
+
+    /// `LIKE ANY (…)`, in which the parser leaves the parentheses around an array.
+    fn like_any(
+        &self,
+        text: &ast::Expr,
+        operator: &str,
+        patterns: &ast::Expr,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Bound<Expr> {
+        let operator = ast::BinaryOperator::Custom(operator.to_string());
+        let patterns = match patterns {
+            ast::Expr::Nested(inner) => inner,
+            other => other,
+        };
+        self.quantified(text, &operator, patterns, false, scope, ctes)
     }
 
     fn like(

@@ -264,8 +264,9 @@ impl Binder<'_> {
         ctes: &Ctes<'_>,
     ) -> Bound<Expr> {
         let symbol = operator_name(op);
-        let like = matching(&symbol).filter(|(_, _, regex)| !regex).map(|(negated, _, _)| negated);
-        let op = comparison_of(&symbol).or(like.map(|_| Comparison::Eq));
+        let like = matching(&symbol).filter(|(_, _, regex)| !regex);
+        let like = like.map(|(negated, insensitive, _)| Comparison::Like { negated, insensitive });
+        let op = comparison_of(&symbol).or(like);
         let op = op.ok_or_else(|| SqlError::unsupported(format!("the operator {symbol} with ANY or ALL")))?;
         let left = self.expr(left, scope, ctes)?;
         if let ast::Expr::Subquery(query) = right {
@@ -276,7 +277,7 @@ impl Binder<'_> {
                 return Ok(Expr::Among { op, left: Box::new(left.expr), plan: Arc::new(plan), all });
             }
             let array = Box::new(Expr::Scalar(Arc::new(plan)));
-            return Ok(Expr::Quantified { op, like, left: Box::new(left.expr), array, all });
+            return Ok(Expr::Quantified { op, left: Box::new(left.expr), array, all });
         }
         let array = self.expr(right, scope, ctes)?;
         let (left, array) = match (left.ty, array.ty) {
@@ -289,7 +290,7 @@ impl Binder<'_> {
             _ => (left, array),
         };
         let (left, array) = (Box::new(left.expr), Box::new(array.expr));
-        Ok(Expr::Quantified { op, like, left, array, all })
+        Ok(Expr::Quantified { op, left, array, all })
     }
 }
 

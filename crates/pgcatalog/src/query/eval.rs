@@ -1,13 +1,14 @@
 //! The value of an expression for one row.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sql::{SqlError, SqlState};
 
+use super::meter::Mark;
 use super::plan::{Arithmetic, Comparison, Expr, Pattern};
 use super::run::Exec;
-use crate::functions::like;
 use crate::regex::Regex;
 use crate::value::{Array, Row, Value, bounded};
 
@@ -34,7 +35,9 @@ impl<'e> Env<'e> {
 type Evaluated = Result<Value, SqlError>;
 
 impl Exec<'_, '_> {
+    /// What is computed is counted until the caller sets the count back; what is there already was counted before.
     pub(super) fn eval(&self, expr: &Expr, env: &Env<'_>) -> Evaluated {
+        self.meter.step()?;
         Ok(match expr {
             Expr::Const(value) => value.clone(),
             Expr::Param(index) => self.param(*index)?,
@@ -46,6 +49,27 @@ impl Exec<'_, '_> {
                 let row = env.at(*depth).and_then(|env| env.tuple.get(*slot)).cloned();
                 row.map_or(Value::Null, Value::Record)
             }
+            Expr::Aggregate(at) => env.aggregates.get(*at).cloned().unwrap_or(Value::Null),
+            Expr::Window(at) => env.windows.get(*at).cloned().unwrap_or(Value::Null),
+            Expr::Set(at) => env.sets.get(*at).cloned().unwrap_or(Value::Null),
+            computed => {
+                let mark = self.meter.mark();
+                let value = self.compute(computed, env)?;
+                self.settled(mark, value)?
+            }
+        })
+    }
+
+    /// A value for which more was made than is left of it.
+    pub(super) fn settled(&self, mark: Mark, value: Value) -> Evaluated {
+        let bytes = value.heap();
+        bounded(bytes)?;
+        self.meter.settle(mark, bytes)?;
+        Ok(value)
+    }
+
+    fn compute(&self, expr: &Expr, env: &Env<'_>) -> Evaluated {
+        Ok(match expr {
             Expr::Call { eval, args, strict } => {
                 let args = self.all(args, env)?;
                 match *strict && args.iter().any(Value::is_null) {
@@ -71,9 +95,6 @@ impl Exec<'_, '_> {
                 }
                 Value::Null
             }
-            Expr::Aggregate(at) => env.aggregates.get(*at).cloned().unwrap_or(Value::Null),
-            Expr::Window(at) => env.windows.get(*at).cloned().unwrap_or(Value::Null),
-            Expr::Set(at) => env.sets.get(*at).cloned().unwrap_or(Value::Null),
             Expr::Arithmetic(op, left, right) => {
                 arithmetic(*op, &self.eval(left, env)?, &self.eval(right, env)?)?
             }
@@ -89,6 +110,7 @@ impl Exec<'_, '_> {
     }
 
     pub(super) fn all(&self, exprs: &[Expr], env: &Env<'_>) -> Result<Vec<Value>, SqlError> {
+        self.meter.take(exprs.len() * size_of::<Value>())?;
         exprs.iter().map(|expr| self.eval(expr, env)).collect()
     }
 
@@ -109,44 +131,37 @@ impl Exec<'_, '_> {
         })
     }
 
+    /// The value that decides AND or OR, if an operand has it; unknown if one that is unknown could have it.
+    fn junction(&self, items: &[Expr], deciding: bool, env: &Env<'_>) -> Result<Option<bool>, SqlError> {
+        let mut result = Some(!deciding);
+        for item in items {
+            match self.truth(item, env)? {
+                Some(value) if value == deciding => return Ok(Some(deciding)),
+                Some(_) => {}
+                None => result = None,
+            }
+        }
+        Ok(result)
+    }
+
     /// True, false, or unknown.
     fn condition(&self, expr: &Expr, env: &Env<'_>) -> Result<Option<bool>, SqlError> {
         Ok(match expr {
-            Expr::And(items) => {
-                let mut result = Some(true);
-                for item in items {
-                    match self.truth(item, env)? {
-                        Some(false) => return Ok(Some(false)),
-                        None => result = None,
-                        Some(true) => {}
-                    }
-                }
-                result
-            }
-            Expr::Or(items) => {
-                let mut result = Some(false);
-                for item in items {
-                    match self.truth(item, env)? {
-                        Some(true) => return Ok(Some(true)),
-                        None => result = None,
-                        Some(false) => {}
-                    }
-                }
-                result
-            }
+            Expr::And(items) => self.junction(items, false, env)?,
+            Expr::Or(items) => self.junction(items, true, env)?,
             Expr::Not(inner) => self.truth(inner, env)?.map(|value| !value),
             Expr::IsNull(inner) => Some(match self.eval(inner, env)? {
                 Value::Record(row) => !row.is_empty() && row.iter().all(Value::is_null),
                 value => value.is_null(),
             }),
             Expr::Is(inner, wanted) => Some(self.truth(inner, env)? == Some(*wanted)),
-            Expr::Compare(op, left, right) => compare(*op, &self.eval(left, env)?, &self.eval(right, env)?),
+            Expr::Compare(op, left, right) => compare(*op, &self.eval(left, env)?, &self.eval(right, env)?)?,
             Expr::Distinct(left, right) => Some(self.eval(left, env)? != self.eval(right, env)?),
             Expr::In(left, items) => {
                 let left = self.eval(left, env)?;
                 let mut result = Some(false);
                 for item in items {
-                    match compare(Comparison::Eq, &left, &self.eval(item, env)?) {
+                    match left.compare(&self.eval(item, env)?).map(Ordering::is_eq) {
                         Some(true) => return Ok(Some(true)),
                         None => result = None,
                         Some(false) => {}
@@ -154,21 +169,25 @@ impl Exec<'_, '_> {
                 }
                 result
             }
-            Expr::Quantified { op, like, left, array, all } => {
+            Expr::Quantified { op, left, array, all } => {
                 let (left, array) = (self.eval(left, env)?, self.eval(array, env)?);
                 match array {
-                    Value::Array(array) => quantified(&left, &array.items, *op, *like, *all),
+                    Value::Array(array) => quantified(&left, &array.items, *op, *all)?,
                     _ => None,
                 }
             }
             Expr::Contains(left, right) => match (self.eval(left, env)?, self.eval(right, env)?) {
                 (Value::Array(all), Value::Array(some)) => {
-                    Some(some.items.iter().all(|item| all.items.contains(item)))
+                    let all: HashSet<&Value> = all.items.iter().collect();
+                    Some(some.items.iter().all(|item| all.contains(item)))
                 }
                 _ => None,
             },
             Expr::Overlaps(left, right) => match (self.eval(left, env)?, self.eval(right, env)?) {
-                (Value::Array(a), Value::Array(b)) => Some(a.items.iter().any(|item| b.items.contains(item))),
+                (Value::Array(a), Value::Array(b)) => {
+                    let all: HashSet<&Value> = b.items.iter().collect();
+                    Some(a.items.iter().any(|item| all.contains(item)))
+                }
                 _ => None,
             },
             Expr::Like { .. } | Expr::Matches { .. } | Expr::Extracted { .. } => {
@@ -185,7 +204,7 @@ impl Exec<'_, '_> {
         Ok(match expr {
             Expr::Like { text, pattern, escape, insensitive } => {
                 match (self.eval(text, env)?.as_str(), self.eval(pattern, env)?.as_str()) {
-                    (Some(text), Some(pattern)) => like(text, pattern, *escape, *insensitive).into(),
+                    (Some(text), Some(pattern)) => expr::like(text, pattern, *escape, *insensitive)?.into(),
                     _ => Value::Null,
                 }
             }
@@ -294,7 +313,7 @@ impl Exec<'_, '_> {
                         _ => Value::Record(Arc::clone(row)),
                     })
                     .collect();
-                quantified(&left, &items, *op, None, *all).map_or(Value::Null, Value::Bool)
+                quantified(&left, &items, *op, *all)?.map_or(Value::Null, Value::Bool)
             }
             _ => Value::Null,
         })
@@ -302,41 +321,33 @@ impl Exec<'_, '_> {
 }
 
 /// `left op ANY (items)`, or `ALL`: unknown where a NULL could decide it.
-fn quantified(
-    left: &Value,
-    items: &[Value],
-    op: Comparison,
-    like_negated: Option<bool>,
-    all: bool,
-) -> Option<bool> {
+fn quantified(left: &Value, items: &[Value], op: Comparison, all: bool) -> Result<Option<bool>, SqlError> {
     let mut result = Some(all);
     for item in items {
-        let one = match like_negated {
-            None => compare(op, left, item),
-            Some(negated) => match (left.as_str(), item.as_str()) {
-                (Some(text), Some(pattern)) => Some(like(text, pattern, Some('\\'), false) != negated),
-                _ => None,
-            },
-        };
-        match one {
-            Some(holds) if holds != all => return Some(holds),
+        match compare(op, left, item)? {
+            Some(holds) if holds != all => return Ok(Some(holds)),
             None => result = None,
             Some(_) => {}
         }
     }
-    result
+    Ok(result)
 }
 
-fn compare(op: Comparison, left: &Value, right: &Value) -> Option<bool> {
-    let order = left.compare(right)?;
-    Some(match op {
-        Comparison::Eq => order == Ordering::Equal,
-        Comparison::NotEq => order != Ordering::Equal,
-        Comparison::Lt => order == Ordering::Less,
-        Comparison::LtEq => order != Ordering::Greater,
-        Comparison::Gt => order == Ordering::Greater,
-        Comparison::GtEq => order != Ordering::Less,
-    })
+fn compare(op: Comparison, left: &Value, right: &Value) -> Result<Option<bool>, SqlError> {
+    let holds = match op {
+        Comparison::Eq => Ordering::is_eq,
+        Comparison::NotEq => Ordering::is_ne,
+        Comparison::Lt => Ordering::is_lt,
+        Comparison::LtEq => Ordering::is_le,
+        Comparison::Gt => Ordering::is_gt,
+        Comparison::GtEq => Ordering::is_ge,
+        Comparison::Like { negated, insensitive } => {
+            let texts = left.as_str().zip(right.as_str());
+            let like = texts.map(|(text, pattern)| expr::like(text, pattern, Some('\\'), insensitive));
+            return Ok(like.transpose()?.map(|like| like != negated));
+        }
+    };
+    Ok(left.compare(right).map(holds))
 }
 
 fn concat(left: &Value, right: &Value) -> Evaluated {

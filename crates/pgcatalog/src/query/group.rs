@@ -8,7 +8,7 @@ use sql::SqlError;
 use super::eval::Env;
 use super::plan::{Aggregate, AggregateKind, Expr, Key, Order, Select, Window, WindowKind};
 use super::run::{Exec, Tuple, order_keys};
-use crate::functions::json;
+use crate::functions::json_array;
 use crate::value::{Row, Value, bounded};
 
 type Run<T> = Result<T, SqlError>;
@@ -29,6 +29,7 @@ impl Exec<'_, '_> {
         let mut by_key: HashMap<Vec<Value>, usize> = HashMap::new();
         for tuple in tuples {
             let key = self.all(keys, &Env::new(&tuple, outer))?;
+            self.meter.take(size_of::<(Vec<Value>, Tuple)>())?;
             let at = *by_key.entry(key).or_insert(groups.len());
             if at == groups.len() {
                 groups.push(Vec::new());
@@ -56,6 +57,7 @@ impl Exec<'_, '_> {
     }
 
     fn aggregate(&self, aggregate: &Aggregate, group: &[Tuple], outer: Option<&Env<'_>>) -> Run<Value> {
+        let mark = self.meter.mark();
         let mut inputs: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
         for tuple in group {
             let env = Env::new(tuple, outer);
@@ -64,6 +66,7 @@ impl Exec<'_, '_> {
             {
                 continue;
             }
+            self.meter.take(2 * size_of::<Vec<Value>>())?;
             inputs.push((self.all(&aggregate.args, &env)?, self.keys(&aggregate.order, &env)?));
         }
         inputs.sort_by(|a, b| order_keys(&aggregate.order, &a.1, &b.1));
@@ -74,7 +77,8 @@ impl Exec<'_, '_> {
                 inputs.sort_by(|a, b| a.0.cmp(&b.0));
             }
         }
-        fold(aggregate.kind, inputs.into_iter().map(|(args, _)| args).collect())
+        let value = fold(aggregate.kind, inputs.into_iter().map(|(args, _)| args).collect())?;
+        self.settled(mark, value)
     }
 
     fn keys(&self, order: &[Order], env: &Env<'_>) -> Run<Vec<Value>> {
@@ -82,6 +86,7 @@ impl Exec<'_, '_> {
             Key::Expr(expr) => self.eval(expr, env),
             Key::Output(_) => Ok(Value::Null),
         });
+        self.meter.take(size_of_val(order))?;
         keys.collect()
     }
 
@@ -180,8 +185,7 @@ fn fold(kind: AggregateKind, inputs: Vec<Vec<Value>>) -> Run<Value> {
         AggregateKind::Any => Value::or_null(known().max()),
         AggregateKind::Json if inputs.is_empty() => Value::Null,
         AggregateKind::Json => {
-            let items: Vec<String> = inputs.iter().map(|args| json(&first(args))).collect();
-            format!("[{}]", items.join(", ")).into()
+            json_array(inputs.iter().map(|args| args.first().unwrap_or(&Value::Null)))?.into()
         }
     })
 }

@@ -31,6 +31,7 @@ mod eval;
 mod fold;
 mod from;
 mod group;
+mod meter;
 mod plan;
 mod run;
 mod scope;
@@ -98,11 +99,23 @@ impl Prepared {
     pub fn run(&self, facts: &dyn Facts, params: &[Parameter]) -> Result<Answer, SqlError> {
         let context = Context::new(World::new(facts));
         let params: Vec<Value> = params.iter().map(|(datum, ty)| parameter(datum, *ty)).collect();
-        let rows = Exec::new(&context, &params).rows(&self.plan, None)?;
-        let datums = |row: &crate::value::Row| {
-            row.iter().zip(&self.columns).map(|(value, column)| datum(&context, value, column.ty)).collect()
-        };
-        Ok(Answer { columns: self.columns.clone(), rows: rows.iter().map(datums).collect() })
+        let exec = Exec::new(&context, &params);
+        let rows = exec.rows(&self.plan, None)?;
+        let answer = rows.iter().map(|row| exec.answer(row, &self.columns)).collect::<Result<_, _>>()?;
+        Ok(Answer { columns: self.columns.clone(), rows: answer })
+    }
+}
+
+impl Exec<'_, '_> {
+    /// A row as it is handed out. It is counted twice, as it is copied into columns.
+    fn answer(&self, row: &[Value], columns: &[OutputColumn]) -> Result<Vec<Datum>, SqlError> {
+        let datums = row.iter().zip(columns).map(|(value, column)| {
+            let datum = datum(self.context, value, column.ty)?;
+            let text = if let Datum::Text(text) = &datum { text.len() } else { 0 };
+            self.meter.take(2 * (size_of::<Datum>() + text))?;
+            Ok(datum)
+        });
+        datums.collect()
     }
 }
 
@@ -119,9 +132,9 @@ fn parameter(datum: &Datum, ty: Type) -> Value {
 }
 
 /// A value as it is handed out.
-fn datum(context: &Context<'_>, value: &Value, ty: u32) -> Datum {
+fn datum(context: &Context<'_>, value: &Value, ty: u32) -> Result<Datum, SqlError> {
     let stored = types::storage_type(ty);
-    match (value, stored) {
+    Ok(match (value, stored) {
         (Value::Null, _) => Datum::Null,
         (Value::Bool(value), Type::Bool) => Datum::Bool(*value),
         (Value::Float(value), Type::Float32 | Type::Float64) => Datum::Float(*value),
@@ -131,10 +144,11 @@ fn datum(context: &Context<'_>, value: &Value, ty: u32) -> Datum {
             Datum::Int(*value as i64)
         }
         (Value::Text(text), stored) if stored != Type::Text => {
-            text::input(text, ty).map_or(Datum::Null, |value| datum(context, &value, ty))
+            let value = text::input(text, ty).unwrap_or(Value::Null);
+            datum(context, &value, ty)?
         }
-        _ => context.output(value, ty).map_or(Datum::Null, Datum::Text),
-    }
+        _ => context.output(value, ty)?.map_or(Datum::Null, Datum::Text),
+    })
 }
 
 /// How far a query is one for this crate.

@@ -73,7 +73,6 @@ pub(super) enum Expr {
     /// `x op ANY (array)` or `ALL`.
     Quantified {
         op: Comparison,
-        like: Option<bool>,
         left: Box<Expr>,
         array: Box<Expr>,
         all: bool,
@@ -114,6 +113,11 @@ pub(super) enum Comparison {
     LtEq,
     Gt,
     GtEq,
+    /// `LIKE` where the escape is the usual one, as with ANY.
+    Like {
+        negated: bool,
+        insensitive: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use sql::{SqlError, SqlState};
 
 use super::eval::Env;
+use super::meter::Meter;
 use super::plan::{
     Body, Distinct, Expr, From, Join, Key, Order, Plan, Select, SetCall, SetOperation, SetSource, Source,
 };
 use crate::context::Context;
-use crate::value::{Row, Value};
+use crate::value::{Row, Value, row_bytes};
 
 /// A row of a FROM: a row of each relation.
 pub(super) type Tuple = Box<[Row]>;
@@ -22,12 +23,10 @@ pub(super) type Rows = Arc<Vec<Row>>;
 
 type Run<T> = Result<T, SqlError>;
 
-/// How many rows a step may give: what asks for more is no question about catalogs.
-const MOST_ROWS: usize = 2_000_000;
-
 /// One run of a query.
 pub(super) struct Exec<'c, 'w> {
     pub(super) context: &'c Context<'w>,
+    pub(super) meter: Meter<'c>,
     params: &'c [Value],
     /// The rows of queries that do not depend on where they stand.
     cache: RefCell<HashMap<usize, Rows>>,
@@ -43,7 +42,8 @@ struct Sorted {
 
 impl<'c, 'w> Exec<'c, 'w> {
     pub(super) fn new(context: &'c Context<'w>, params: &'c [Value]) -> Exec<'c, 'w> {
-        Exec { context, params, cache: RefCell::default(), working: RefCell::default() }
+        let meter = Meter::new(context.world.facts);
+        Exec { context, meter, params, cache: RefCell::default(), working: RefCell::default() }
     }
 
     pub(super) fn param(&self, index: usize) -> Run<Value> {
@@ -57,14 +57,19 @@ impl<'c, 'w> Exec<'c, 'w> {
 
     /// The rows of a query that stands within `outer`.
     pub(super) fn rows(&self, plan: &Plan, outer: Option<&Env<'_>>) -> Run<Rows> {
-        if plan.correlated {
-            return self.fresh_rows(plan, outer).map(Arc::new);
-        }
         if let Some(rows) = self.cache.borrow().get(&plan.id) {
             return Ok(Arc::clone(rows));
         }
+        let mark = self.meter.mark();
         let rows = Arc::new(self.fresh_rows(plan, outer)?);
-        self.cache.borrow_mut().insert(plan.id, Arc::clone(&rows));
+        let bytes = rows.iter().map(bytes).sum();
+        if plan.correlated {
+            self.meter.settle(mark, bytes)?;
+        } else {
+            self.meter.settle(mark, 0)?;
+            self.meter.keep(bytes)?;
+            self.cache.borrow_mut().insert(plan.id, Arc::clone(&rows));
+        }
         Ok(rows)
     }
 
@@ -126,7 +131,6 @@ impl<'c, 'w> Exec<'c, 'w> {
             self.working.borrow_mut().insert(working, Arc::new(round));
             round = unique(&self.rows(next, outer)?);
             result.extend(round.iter().cloned());
-            enough(result.len())?;
         }
         Ok(result)
     }
@@ -141,7 +145,7 @@ impl<'c, 'w> Exec<'c, 'w> {
         if !select.filter.is_empty() {
             let mut kept = Vec::new();
             for tuple in tuples {
-                if self.holds(&select.filter, &Env::new(&tuple, outer))? {
+                if self.kept(&select.filter, &tuple, outer)? {
                     kept.push(tuple);
                 }
             }
@@ -157,7 +161,6 @@ impl<'c, 'w> Exec<'c, 'w> {
             let windows = windows.get(at).map(Vec::as_slice).unwrap_or_default();
             let env = Env { tuple, aggregates, windows, sets: &[], outer };
             self.outputs(select, order, &env, &mut rows)?;
-            enough(rows.len())?;
         }
         self.distinct(select, order, rows)
     }
@@ -177,6 +180,7 @@ impl<'c, 'w> Exec<'c, 'w> {
             if let Distinct::On(exprs) = &select.distinct {
                 keys.extend(self.all(exprs, env)?);
             }
+            self.meter.take(size_of::<Sorted>() + keys.len() * size_of::<Value>() + row_bytes(0))?;
             rows.push(Sorted { row, keys });
             Ok(())
         };
@@ -229,11 +233,19 @@ impl<'c, 'w> Exec<'c, 'w> {
         let mut tuple = base.clone();
         for row in rows.iter() {
             tuple[slot] = Row::clone(row);
-            if self.holds(filter, &Env::new(&tuple, outer))? {
+            if self.kept(filter, &tuple, outer)? {
                 tuples.push(tuple.clone());
             }
         }
         Ok(tuples)
+    }
+
+    /// Whether a tuple passes a filter; it is counted if it does.
+    fn kept(&self, filter: &[Expr], tuple: &Tuple, outer: Option<&Env<'_>>) -> Run<bool> {
+        let mark = self.meter.mark();
+        let holds = self.holds(filter, &Env::new(tuple, outer))?;
+        self.meter.settle(mark, if holds { tuple_bytes(tuple) } else { 0 })?;
+        Ok(holds)
     }
 
     fn source(&self, source: &Source, base: &Tuple, outer: Option<&Env<'_>>) -> Run<Rows> {
@@ -270,15 +282,21 @@ impl<'c, 'w> Exec<'c, 'w> {
         let row = |row: Vec<Option<Arc<str>>>| -> Run<Row> {
             row.into_iter().zip(types).map(value).collect::<Run<Vec<_>>>().map(Row::from)
         };
-        Ok(Arc::new(rows.into_iter().map(row).collect::<Run<_>>()?))
+        let rows = rows.into_iter().map(row).collect::<Run<Vec<Row>>>()?;
+        self.meter.take(rows.iter().map(bytes).sum())?;
+        Ok(Arc::new(rows))
     }
 
     fn set_rows(&self, call: &SetCall, env: &Env<'_>) -> Run<Vec<Vec<Value>>> {
+        let mark = self.meter.mark();
         let args = self.all(&call.args, env)?;
-        match &call.function {
-            SetSource::Rows(function) => (function.eval)(self.context, &args),
-            SetSource::Value(eval) => Ok(vec![vec![eval(self.context, &args)?]]),
-        }
+        let rows = match &call.function {
+            SetSource::Rows(function) => (function.eval)(self.context, &args)?,
+            SetSource::Value(eval) => vec![vec![eval(self.context, &args)?]],
+        };
+        let values = |row: &Vec<Value>| row_bytes(row.len()) + row.iter().map(Value::heap).sum::<usize>();
+        self.meter.settle(mark, rows.iter().map(values).sum())?;
+        Ok(rows)
     }
 
     fn join(&self, join: &Join, select: &Select, base: &Tuple, outer: Option<&Env<'_>>) -> Run<Vec<Tuple>> {
@@ -289,6 +307,7 @@ impl<'c, 'w> Exec<'c, 'w> {
         };
         let mut out = Vec::new();
         for left in lefts {
+            let mark = self.meter.mark();
             let mut own;
             let right = match &mut right {
                 Some(right) => right,
@@ -303,7 +322,7 @@ impl<'c, 'w> Exec<'c, 'w> {
                 for slot in join.slots.clone() {
                     pair[slot] = Row::clone(&right.tuples[at][slot]);
                 }
-                if self.holds(&join.on, &Env::new(&pair, outer))? {
+                if self.kept(&join.on, &pair, outer)? {
                     right.matched[at] = true;
                     out.push(pair);
                 }
@@ -311,7 +330,8 @@ impl<'c, 'w> Exec<'c, 'w> {
             if join.keep_left && out.len() == before {
                 out.push(alone(left, join.slots.clone(), &select.widths));
             }
-            enough(out.len())?;
+            // A right side of its own is gone, the pairs stay.
+            self.meter.settle(mark, out[before..].iter().map(tuple_bytes).sum())?;
         }
         if let (true, Some(right)) = (join.keep_right, right) {
             let others = (0..select.widths.len()).filter(|slot| !join.slots.contains(slot));
@@ -340,6 +360,7 @@ impl RightSide {
         for (at, tuple) in tuples.iter().enumerate() {
             let env = Env::new(tuple, outer);
             let key = join.keys.iter().map(|(_, right)| exec.eval(right, &env)).collect::<Run<Vec<_>>>()?;
+            exec.meter.take(size_of_val(key.as_slice()) + 2 * size_of::<Vec<Value>>())?;
             if !key.iter().any(Value::is_null) {
                 by_key.entry(key).or_default().push(at);
             }
@@ -369,11 +390,14 @@ fn alone(mut tuple: Tuple, slots: impl Iterator<Item = usize>, widths: &[usize])
     tuple
 }
 
-fn enough(rows: usize) -> Run<()> {
-    match rows > MOST_ROWS {
-        true => Err(SqlError::new(SqlState::LimitExceeded, "a query of the catalogs with too many rows")),
-        false => Ok(()),
-    }
+/// Bytes of a row and its values.
+fn bytes(row: &Row) -> usize {
+    row_bytes(row.len()) + row.iter().map(Value::heap).sum::<usize>()
+}
+
+/// Bytes of a tuple, its rows' own aside.
+fn tuple_bytes(tuple: &Tuple) -> usize {
+    size_of::<Tuple>() + size_of_val(tuple.as_ref())
 }
 
 fn set_operation(op: SetOperation, all: bool, left: &[Row], right: &[Row]) -> Vec<Row> {

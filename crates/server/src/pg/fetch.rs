@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gnitz::{Column, Datum, Type};
+use gnitz::{Column, Datum, Type, wire};
 use tokio::time::Instant;
 
 use crate::feed::AsyncFeed;
@@ -108,7 +108,7 @@ impl Client {
         if *only_move {
             return Ok(Err(Report::unsupported("MOVE of a cursor of SUBSCRIBE")));
         }
-        let wanted = match self.wanted(*to, timeout.as_deref()) {
+        let wanted = match Self::wanted(*to, timeout.as_deref()) {
             Ok(wanted) => wanted,
             Err(report) => return Ok(Err(report)),
         };
@@ -140,7 +140,7 @@ impl Client {
         Ok(fetched)
     }
 
-    fn wanted(&self, to: Direction, timeout: Option<&str>) -> Result<Wanted, Report> {
+    fn wanted(to: Direction, timeout: Option<&str>) -> Result<Wanted, Report> {
         let rows = match to {
             Direction::All => usize::MAX,
             Direction::Forward(rows) if rows > 0 => usize::try_from(rows).unwrap_or(usize::MAX),
@@ -150,9 +150,9 @@ impl Client {
             }
         };
         let Some(timeout) = timeout else { return Ok(Wanted { rows, until: None }) };
-        let value = self.evaluate(&format!("INTERVAL '{}'", timeout.replace('\'', "''")))?;
-        let micros = match value.first().map(|value| &value.datum) {
-            Some(Datum::Interval(time)) if time.months == 0 => {
+        let value = wire::text::read(timeout, Type::Interval).map_err(|error| Report::of(&error, ""))?;
+        let micros = match value.datum {
+            Datum::Interval(time) if time.months == 0 => {
                 time.micros.checked_add(i64::from(time.days).saturating_mul(86_400_000_000))
             }
             _ => None,

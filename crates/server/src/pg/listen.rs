@@ -126,6 +126,7 @@ impl Strangers {
     /// Adds one; `known` tells when it has begun.
     fn add(&mut self, task: AbortHandle, known: Arc<AtomicBool>) {
         self.all.push_back((task, known));
+        // Those that are gone or known are in the way only when room runs out; looking then costs little a connection.
         if self.all.len() == self.all.capacity() {
             self.all.retain(|(task, known)| !task.is_finished() && !known.load(Ordering::Relaxed));
         }

@@ -597,7 +597,7 @@ impl Client {
     }
 
     /// The values of a select list.
-    pub(crate) fn evaluate(&self, list: &str) -> Result<Vec<Value>, Report> {
+    fn evaluate(&self, list: &str) -> Result<Vec<Value>, Report> {
         let text = format!("SELECT {list}");
         let read = || {
             let answer = self.engine.query(&text)?;
