@@ -96,15 +96,17 @@ fn configured(arguments: &ServeArguments) -> Result<(), String> {
 }
 
 fn open(config: &Config) -> gnitz::Result<Database> {
-    if config.data == Path::new("") {
-        return Database::in_memory();
-    }
-    Database::builder()
+    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let builder = Database::builder()
         .sync(config.sync)
         .checkpoint_bytes(config.checkpoint_bytes)
         .history_bytes(config.history_bytes)
-        .query_memory(usize::try_from(config.query_memory).unwrap_or(usize::MAX))
-        .open(&config.data)
+        .query_memory(bytes(config.query_memory))
+        .transaction_memory(bytes(config.transaction_memory));
+    match config.data.as_os_str().is_empty() {
+        true => builder.open_in_memory(),
+        false => builder.open(&config.data),
+    }
 }
 
 async fn serve(config: &Config, database: &Database) -> Result<(), String> {

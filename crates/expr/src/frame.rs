@@ -15,7 +15,7 @@ use crate::text_fn;
 
 /// The bytes of strings that one column of a slice may hold before the slice is cut: see
 /// [`Program::eval`](crate::Program::eval).
-const FULL: usize = 4 * text_fn::LARGEST_VALUE;
+pub(crate) const FULL: usize = 4 * text_fn::LARGEST_VALUE;
 
 /// Buffers of strings that are larger than this are not kept.
 const KEPT: usize = 1 << 20;

@@ -8,17 +8,20 @@
 //! them fails: so the error reported is that of the first failing row, and within it of the first operator that
 //! fails, exactly as if rows were evaluated one after the other.
 
-use zset::{Data, Datum, Lane, Vector};
+use zset::{Data, Datum, Lane, Type, Vector};
 
 use crate::error::{ErrorKind, EvalError};
-use crate::frame::{Frame, Pool, Pooled, Rows};
+use crate::frame::{FULL, Frame, Pool, Pooled, Rows};
 use crate::function::Argument;
 use crate::kernels::{arithmetic, choose, compare, logic};
 use crate::operand;
 use crate::program::{Body, Function, Instruction, Program};
 
 /// The bytes of strings that one column of results may have.
-const LARGEST_COLUMN: usize = 1 << 30;
+pub const LARGEST_COLUMN: usize = 1 << 30;
+
+/// What is said of a column that would have more.
+pub const COLUMN_FULL: &str = "out of memory for the values of one column";
 
 /// What an evaluation needs besides its program; kept and passed again, it saves the allocations.
 #[derive(Debug, Default)]
@@ -90,8 +93,7 @@ impl Program {
             }
             for (result, more) in results.iter_mut().zip(values) {
                 if heap(result) + heap(&more) > LARGEST_COLUMN {
-                    let message = "out of memory for the values of one column";
-                    return Err(EvalError::new(ErrorKind::Other("53200"), done, message));
+                    return Err(EvalError::new(ErrorKind::Other("53200"), done, COLUMN_FULL));
                 }
                 result.extend_range(&more, 0..count);
             }
@@ -110,11 +112,13 @@ impl Program {
         mut take: impl FnMut(&[&Vector], (usize, usize), &mut Scratch) -> Result<(), EvalError>,
     ) -> Result<(), EvalError> {
         self.check_inputs(inputs, rows);
-        let mut window = self.run_to_first_error(inputs, rows, scratch)?;
+        // A column of a constant has it for each row.
+        let most = (FULL / self.constant_bytes().max(1)).max(1);
+        let mut window = self.run_to_first_error(inputs, rows.min(most), scratch)?;
         take(inputs, (0, window), scratch)?;
         let mut done = window;
         while done < rows {
-            let count = (2 * window).min(rows - done);
+            let count = (2 * window).min(rows - done).min(most);
             let part = self.part(inputs, done, count);
             let part: Vec<&Vector> = part.iter().collect();
             let later = |error: EvalError| EvalError { row: error.row + done, ..error };
@@ -123,6 +127,11 @@ impl Program {
             done += window;
         }
         Ok(())
+    }
+
+    /// The bytes of its constants that are strings.
+    fn constant_bytes(&self) -> usize {
+        self.constants.iter().filter_map(|(value, _)| value.as_bytes()).map(<[u8]>::len).sum()
     }
 
     fn values(&self, inputs: &[&Vector], rows: usize, scratch: &mut Scratch) -> Vec<Vector> {
@@ -520,14 +529,14 @@ fn argument<'a>(
     // Instructions and kernels know their types; the one given here is only carried along.
     const NULL: &Datum = &Datum::Null;
     match slot {
-        Slot::Null => Argument::Constant(NULL, zset::Type::Bool),
+        Slot::Null => Argument::Constant(NULL, Type::Bool),
         Slot::Column(index) => Argument::Column(inputs[*index as usize], program.inputs[*index as usize].ty),
         Slot::Constant(index) => {
             let (value, ty) = &program.constants[*index as usize];
             Argument::Constant(value, *ty)
         }
         Slot::Register(register) => argument(program, inputs, registers, &registers[*register as usize]),
-        Slot::Owned(vector) => Argument::Column(vector, zset::Type::Bool),
+        Slot::Owned(vector) => Argument::Column(vector, Type::Bool),
     }
 }
 
@@ -535,7 +544,7 @@ fn argument<'a>(
 /// their places.
 fn call_external(
     function: &dyn crate::ScalarFunction,
-    types: &[zset::Type],
+    types: &[Type],
     frame: &mut Frame<'_>,
 ) -> Result<Vector, EvalError> {
     let count = frame.rows.count;

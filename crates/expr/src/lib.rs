@@ -39,7 +39,7 @@ pub use exact_sum::ExactSum;
 pub use fold::LARGEST_FOLDED;
 pub use function::{Argument, Functions, NoFunctions, ScalarFunction};
 pub use input::from_text;
-pub use interpret::Scratch;
+pub use interpret::{COLUMN_FULL, LARGEST_COLUMN, Scratch};
 pub use like::like;
 pub use program::Program;
 pub use text_fn::LARGEST_VALUE;

@@ -40,7 +40,7 @@ impl Database {
 
     /// A database that lives as long as its handles.
     pub fn in_memory() -> Result<Database> {
-        Database::builder().sync(Sync::Off).open_fs(Arc::new(MemFs::new()))
+        Database::builder().open_in_memory()
     }
 
     /// Opens a database with other settings than the usual.
@@ -164,17 +164,26 @@ pub struct Stats {
     pub memory_bytes: u64,
 }
 
+/// The bytes of changed rows that a transaction may have unless told otherwise.
+const TRANSACTION_MEMORY: usize = 4 << 30;
+
 /// How a database is opened.
 #[derive(Clone, Debug)]
 pub struct Builder {
     options: Options,
     background: bool,
     query_memory: usize,
+    transaction_memory: usize,
 }
 
 impl Default for Builder {
     fn default() -> Builder {
-        Builder { options: Options::default(), background: true, query_memory: sql::QUERY_MEMORY }
+        Builder {
+            options: Options::default(),
+            background: true,
+            query_memory: sql::QUERY_MEMORY,
+            transaction_memory: TRANSACTION_MEMORY,
+        }
     }
 }
 
@@ -204,6 +213,13 @@ impl Builder {
         self
     }
 
+    /// How many bytes of changed rows a transaction may have, or a statement outside of any; four GiB unless said
+    /// otherwise. A statement that would change more fails with 53200.
+    pub fn transaction_memory(mut self, bytes: usize) -> Builder {
+        self.transaction_memory = bytes;
+        self
+    }
+
     /// At how many bytes a shard file ends and the next one begins.
     pub fn shard_bytes(mut self, bytes: usize) -> Builder {
         self.options.shard_bytes = bytes;
@@ -230,12 +246,23 @@ impl Builder {
         self.open_fs(Arc::new(fs))
     }
 
+    /// Opens a database that lives as long as its handles.
+    pub fn open_in_memory(self) -> Result<Database> {
+        self.sync(Sync::Off).open_fs(Arc::new(MemFs::new()))
+    }
+
     /// Opens the database on any [`Fs`].
     pub fn open_fs(self, fs: Arc<dyn Fs>) -> Result<Database> {
         let (store, recovered) = Store::open(fs, self.options)?;
         let planner = Arc::new(planner()?.with_query_memory(self.query_memory));
         let version = recover(recovered, &planner)?;
-        let engine = Engine::new(Parts { store, planner, background: self.background, version });
+        let engine = Engine::new(Parts {
+            store,
+            planner,
+            background: self.background,
+            transaction_memory: self.transaction_memory,
+            version,
+        });
         Ok(Database { handle: Arc::new(Handle::start(engine)?) })
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Engine {
     pub(crate) maintenance: Mutex<()>,
     /// Whether a thread waits for the alarm; without one, whoever commits does the work.
     pub(crate) background: bool,
+    /// The bytes of changed rows that a transaction may have.
+    pub(crate) transaction_memory: usize,
     /// The sequences whose stored rows the next commit writes.
     pub(crate) unwritten: Unwritten,
     head: Mutex<Head>,
@@ -66,6 +68,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) planner: Arc<Planner>,
     pub(crate) background: bool,
+    pub(crate) transaction_memory: usize,
     pub(crate) version: Version,
 }
 
@@ -116,6 +119,7 @@ impl Engine {
             alarm: Alarm::default(),
             maintenance: Mutex::new(()),
             background: parts.background,
+            transaction_memory: parts.transaction_memory,
             unwritten: Unwritten::default(),
             head: Mutex::new(Head { version: Arc::clone(&version), lsn: None }),
             long_writers: AtomicUsize::new(0),

@@ -21,6 +21,7 @@ use crate::redefine::Step;
 use crate::remembered::Memory;
 use crate::sync::lock;
 use crate::transaction::{Done, Work};
+use crate::version::Version;
 
 /// What a session shares with its prepared statements and appenders, and the role that acts.
 #[derive(Clone)]
@@ -203,7 +204,7 @@ impl Core {
         match &mut *mode {
             Mode::Auto => {
                 drop(mode);
-                work(&mut Work::new(self.engine().published()?))
+                work(&mut self.work_on(self.engine().published()?))
             }
             _ => in_transaction(&mut mode, work),
         }
@@ -239,7 +240,7 @@ impl Core {
             let mut writer = self.writer()?;
             let begun = Instant::now();
             let base = Arc::clone(writer.head());
-            let mut private = Work::new(Arc::clone(&base));
+            let mut private = self.work_on(Arc::clone(&base));
             let answer = work(&mut private)?;
             let Done::Rows(rows) = private.into_changes()? else {
                 return Err(Error::Sql(sql::SqlError::internal("a change of rows changed the catalog")));
@@ -250,6 +251,10 @@ impl Core {
         };
         self.acknowledge(ticket)?;
         Ok(answer)
+    }
+
+    fn work_on(&self, base: Arc<Version>) -> Work {
+        Work::new(base, self.engine().transaction_memory)
     }
 
     fn writer(&self) -> Result<Writer<'_>> {
@@ -319,7 +324,7 @@ impl Core {
         if !matches!(*mode, Mode::Auto) {
             return in_transaction(&mut mode, |_| Err(Error::ActiveTransaction));
         }
-        let mut work = Work::new(self.engine().published()?);
+        let mut work = self.work_on(self.engine().published()?);
         work.set_read_only(read_only.unwrap_or_else(|| self.shared.read_only.load(Ordering::Relaxed)));
         *mode = Mode::Open(Box::new(work));
         lock(&self.shared.savepoints).clear();

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use sql::Planner;
+use sql::{Planner, SqlError, SqlState};
 use storage::Memtable;
 use zset::{Batch, CollectionId, Deltas, Strings};
 
@@ -46,11 +46,13 @@ pub(crate) struct Work {
     /// Those changes.
     seen_changes: Deltas,
     read_only: bool,
+    /// The bytes of changed rows that it may have.
+    most: usize,
 }
 
 impl Work {
-    /// Work that begins on a version.
-    pub(crate) fn new(base: Arc<Version>) -> Work {
+    /// Work that begins on a version and may change rows of so many bytes.
+    pub(crate) fn new(base: Arc<Version>, most: usize) -> Work {
         Work {
             origin: Arc::clone(&base),
             steps: Vec::new(),
@@ -60,6 +62,7 @@ impl Work {
             now: clock::now_micros(),
             seen_changes: Deltas::new(),
             read_only: false,
+            most,
         }
     }
 
@@ -116,6 +119,10 @@ impl Work {
     pub(crate) fn change(&mut self, table: CollectionId, delta: &Batch) -> Result<()> {
         if delta.is_empty() {
             return Ok(());
+        }
+        let changed: usize = self.tables.values().map(Memtable::bytes).sum();
+        if changed + delta.bytes() > self.most {
+            return Err(too_large(self.most));
         }
         // The one change of a statement outside of a transaction stays the batch it is.
         let small = delta.len() <= SMALL_CHANGE && self.tables.contains_key(&table);
@@ -211,6 +218,12 @@ impl Work {
         self.seen = Arc::new(Version { number: seen.number, state, compiled: Arc::clone(&seen.compiled) });
         Ok(())
     }
+}
+
+fn too_large(most: usize) -> Error {
+    let message = format!("out of memory for this transaction: its changes have more than {most} bytes");
+    let error = SqlError::new(SqlState::OutOfMemory, message);
+    error.with_hint("change less at once, or raise the limit `transaction_memory`").into()
 }
 
 /// What a transaction did.

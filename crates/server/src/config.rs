@@ -42,6 +42,8 @@ pub struct Config {
     pub history_bytes: u64,
     /// Bytes that a query may take.
     pub query_memory: u64,
+    /// Bytes of changed rows that a transaction may have.
+    pub transaction_memory: u64,
     /// How long a shutdown waits for what is running.
     pub shutdown_timeout: Duration,
     /// The PostgreSQL side.
@@ -172,6 +174,7 @@ settings! {
     "sync", "sync" = "full", sync, "what an acknowledged commit survives: `full` a power loss, `normal` a killed process, `off` as little as the system likes";
     "checkpoint_bytes", "checkpoint-bytes" = "64MiB", checkpoint_bytes, "bytes of log, or of changes in memory, at which a checkpoint is due";
     "query_memory", "query-memory" = "1GiB", query_memory, "bytes that one query may take for what its operators keep and for its answer";
+    "transaction_memory", "transaction-memory" = "4GiB", transaction_memory, "bytes of changed rows that one transaction may have, or one statement outside of any";
     "history_bytes", "history-bytes" = "128MiB", history_bytes, "bytes of log that are kept for subscribers who resume, beyond what a restart needs";
     "shutdown_timeout", "shutdown-timeout" = "10s", shutdown_timeout, "how long a shutdown waits for requests and streams to end";
     "pg.listen", "pg" = "127.0.0.1:5433", pg.listen, "where PostgreSQL's clients connect, as `address:port`; empty: nowhere";
@@ -209,6 +212,7 @@ impl Default for Config {
             checkpoint_bytes: 0,
             history_bytes: 0,
             query_memory: 0,
+            transaction_memory: 0,
             shutdown_timeout: Duration::ZERO,
             pg: PgConfig::default(),
             http: HttpConfig::default(),

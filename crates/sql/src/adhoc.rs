@@ -14,11 +14,13 @@ use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, Memor
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use expr::COLUMN_FULL;
 use futures::StreamExt;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::catalog::Snapshot;
 use crate::error::SqlError;
+use crate::portion::{FEWEST, ROWS, fewer, rows_at_once};
 use crate::scan::Running;
 use crate::session::Session;
 use crate::types::{canonical_batch, canonical_schema};
@@ -76,8 +78,17 @@ impl Executor {
         let running = Running { snapshot: Arc::clone(snapshot), cancel: Arc::clone(cancel) };
         running.check()?;
         let _timers = self.runtime.enter();
-        // Not the runtime's own way to wait, which a caller that is a task of some runtime must not take.
-        futures::executor::block_on(collect(session, plan, Arc::new(running), memory))
+        let running = Arc::new(running);
+        let mut at_once = rows_at_once(plan, snapshot.as_ref())?;
+        loop {
+            // Not the runtime's own way to wait, which a caller that is a task of some runtime must not take.
+            let collected = collect(session, plan, Arc::clone(&running), (memory, at_once));
+            match futures::executor::block_on(collected) {
+                // What functions come to is known once they have been called. Nothing was given out yet.
+                Err(error) if error.message == COLUMN_FULL && at_once > FEWEST => at_once = fewer(at_once),
+                answer => return answer,
+            }
+        }
     }
 }
 
@@ -85,9 +96,16 @@ async fn collect(
     session: &Session,
     plan: &LogicalPlan,
     running: Arc<Running>,
-    memory: usize,
+    (memory, at_once): (usize, usize),
 ) -> Result<Rows, SqlError> {
-    let state = session.state();
+    let few;
+    let state = match at_once {
+        ROWS => session.state(),
+        _ => {
+            few = session.in_portions(at_once);
+            &few
+        }
+    };
     let physical = watch(state.query_planner().create_physical_plan(plan, state).await?, &running)?;
     let config = state.config().clone().with_extension(Arc::clone(&running));
     // Sorts and groups that do not fit go to temporary files; other operators have no such way and end the query.

@@ -13,16 +13,15 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
-use expr::LARGEST_VALUE;
+use expr::{COLUMN_FULL, LARGEST_COLUMN, LARGEST_VALUE};
 
 use crate::error::{SqlError, SqlState};
 use crate::evaluate::Evaluator;
 use crate::functions::Library;
 use crate::types::from_arrow_or_refuse;
 
-/// What one call may compute at once, and what all its rows may come to.
+/// What one call may compute at once.
 const AT_ONCE: usize = 4 * LARGEST_VALUE;
-const LARGEST_COLUMN: usize = 1 << 30;
 
 /// How a function is kept small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,8 +125,7 @@ impl Bounded {
             let values = self.inner.invoke_with_args(some)?.into_array(part.len())?;
             total += values.get_array_memory_size();
             if total > LARGEST_COLUMN {
-                let message = "out of memory for the values of one column";
-                return Err(SqlError::new(SqlState::OutOfMemory, message).into());
+                return Err(SqlError::new(SqlState::OutOfMemory, COLUMN_FULL).into());
             }
             done.push(values);
         }

@@ -43,6 +43,7 @@ pub mod parameterize;
 mod params;
 mod planner;
 pub mod point;
+mod portion;
 pub mod rename;
 mod repair;
 mod rules;

@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, FunctionArguments, Query, SelectItem, SetExpr, TimezoneInfo, Visit,
     visit_expressions, visit_expressions_mut,
 };
-use expr::{Program, Scratch};
+use expr::{LARGEST_COLUMN, Program, Scratch};
 use zset::{Batch, CollectionId, ColumnType, Datum, Schema, Secret, Type, Vector};
 
 use crate::catalog::{Catalog, ColumnDef, Scan, Snapshot, TableDef, TableKind};
@@ -174,6 +174,9 @@ impl Scalars {
         for (at, ty) in self.params.iter().enumerate() {
             let value = given.param(at);
             let rows = if used(self.width + at) { rows } else { 0 };
+            if value.as_bytes().map_or(0, <[u8]>::len).saturating_mul(rows) > LARGEST_COLUMN {
+                return Err(SqlError::out_of_memory("a large parameter beside so many rows"));
+            }
             extra.push(Vector::constant(ty.lane(), value, rows));
         }
         if self.timed {

@@ -25,8 +25,6 @@ use crate::catalog::{Snapshot, TableDef};
 use crate::error::{SqlError, SqlState};
 use crate::types::{record_batch, to_array};
 
-/// Rows a batch.
-const CHUNK: usize = 8192;
 /// Bytes a batch, as they are stored, beyond which it takes no further row.
 const CHUNK_BYTES: usize = 16 << 20;
 /// From how many neighbours on a stretch is decoded as one.
@@ -199,6 +197,7 @@ impl ExecutionPlan for ScanExec {
             columns: self.columns.clone(),
             schema: Arc::clone(&self.schema),
             left: self.limit.unwrap_or(usize::MAX),
+            at_once: context.session_config().batch_size(),
         };
         let stream = futures::stream::iter(batches.map(|batch| Ok(batch?)));
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream)))
@@ -220,6 +219,8 @@ struct Batches {
     columns: Vec<u32>,
     schema: SchemaRef,
     left: usize,
+    /// Rows a batch.
+    at_once: usize,
 }
 
 impl Iterator for Batches {
@@ -234,7 +235,7 @@ impl Batches {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, SqlError> {
         self.running.check()?;
         let mut chunk = Chunk::default();
-        self.rows.fill(&mut chunk, CHUNK.min(self.left))?;
+        self.rows.fill(&mut chunk, self.at_once.min(self.left))?;
         if chunk.count == 0 {
             return Ok(None);
         }

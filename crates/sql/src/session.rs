@@ -29,6 +29,7 @@ use crate::comparable::reworded;
 use crate::error::{SqlError, SqlState};
 use crate::optional::OptionalSubqueries;
 use crate::output::tell_apart;
+use crate::portion::ROWS;
 use crate::repair::{name_outputs, repair};
 use crate::rules::CheckedArithmetic;
 use crate::series::{self, Times, Values};
@@ -74,7 +75,10 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new() -> Session {
-        let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
+        let mut config = SessionConfig::new()
+            .with_target_partitions(1)
+            .with_information_schema(false)
+            .with_batch_size(ROWS);
         let options = config.options_mut();
         options.sql_parser.parse_float_as_decimal = true;
         options.sql_parser.collect_spans = true;
@@ -118,6 +122,12 @@ impl Session {
     /// DataFusion's own state.
     pub(crate) fn state(&self) -> &SessionState {
         &self.state
+    }
+
+    /// DataFusion's state for a query whose batches have only so many rows.
+    pub(crate) fn in_portions(&self, rows: usize) -> SessionState {
+        let config = self.state.config().clone().with_batch_size(rows);
+        SessionStateBuilder::new_from_existing(self.state.clone()).with_config(config).build()
     }
 
     /// The plan of a query as written: names resolved, nothing coerced. `params` are the types of its parameters.

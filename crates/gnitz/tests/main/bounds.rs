@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gnitz::Database;
+use gnitz::{Database, Datum, Type, Value};
 
 use crate::{check, count, memory, rows, run, state};
 
@@ -72,6 +72,62 @@ fn a_query_has_so_much_memory_and_no_more() {
     // What does not fit is sorted in files.
     assert_eq!(rows(&session, "SELECT x FROM t ORDER BY repeat(x, 20) DESC LIMIT 1"), ["row number 9"]);
     assert_eq!(rows(&session, "SELECT count(*) FROM t"), ["40000"]);
+}
+
+/// An operator makes thousands of rows at once, a program a column for all rows: what is constant would stand in each.
+#[test]
+fn constants_beside_many_rows_take_no_more() {
+    let database = Database::builder().query_memory(64 << 20).open_in_memory().unwrap();
+    let session = database.session();
+    run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY, x TEXT)");
+    assert_eq!(count(&session, "INSERT INTO t SELECT n, 'x' FROM generate_series(1, 20000) n"), 20_000);
+    let large = "y".repeat(3_000_000);
+    for greedy in [
+        "SELECT repeat('x', 1000000) FROM t".to_string(),
+        format!("SELECT x, '{large}' FROM t"),
+        format!("SELECT a.x, b.y FROM t a JOIN (SELECT id, '{large}' AS y FROM t) b ON a.id = b.id"),
+        format!("INSERT INTO t SELECT id + 100000, '{large}' FROM t"),
+        format!("UPDATE t SET x = '{large}'"),
+        format!("DELETE FROM t WHERE id < 10000 RETURNING '{large}'"),
+        format!("CREATE MATERIALIZED VIEW v AS SELECT id, '{large}' AS b FROM t"),
+    ] {
+        assert_eq!(state(&session, &greedy), "53200", "{greedy:.100}");
+    }
+    let given = [Value { datum: Datum::Text(large.as_str().into()), ty: Type::Text }];
+    let update = session.prepare("UPDATE t SET x = $1").unwrap();
+    assert_eq!(update.execute(&given).unwrap_err().sqlstate(), "53200");
+    let query = |sql: &str| rows(&session, sql).concat();
+    assert_eq!(query(&format!("SELECT max(length(coalesce(nullif(x, 'x'), '{large}'))) FROM t")), "3000000");
+    assert_eq!(query(&format!("SELECT count(*) FROM t WHERE x || id < '{large}'")), "20000");
+    assert_eq!(query("SELECT count(rpad(x, 1000000)) FROM t WHERE id <= 2000"), "2000");
+    let either =
+        format!("SELECT DISTINCT length(CASE WHEN id > 5 THEN '{large}' ELSE x END) AS l FROM t ORDER BY l");
+    assert_eq!(rows(&session, &either), ["1", "3000000"]);
+    run(&session, &format!("CREATE MATERIALIZED VIEW v AS SELECT id, length('{large}' || x) AS b FROM t"));
+    assert_eq!(query("SELECT min(b), max(b), count(*) FROM v"), "3000001|3000001|20000");
+    assert_eq!(query("SELECT count(*), max(length(x)) FROM t"), "20000|1");
+}
+
+#[test]
+fn a_transaction_changes_so_much_and_no_more() {
+    let database = Database::builder().transaction_memory(4 << 20).open_in_memory().unwrap();
+    let session = database.session();
+    run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY, x TEXT)");
+    let filled = |from: u32| {
+        format!("INSERT INTO t SELECT n + {from}, repeat('x', 1000) FROM generate_series(1, 1000) n")
+    };
+    for first in [0, 1_000, 2_000, 3_000] {
+        assert_eq!(count(&session, &filled(first)), 1_000);
+    }
+    assert_eq!(state(&session, "UPDATE t SET x = x || 'y'"), "53200");
+    run(&session, "BEGIN");
+    for first in [4_000, 5_000, 6_000] {
+        assert_eq!(count(&session, &filled(first)), 1_000);
+    }
+    run(&session, "SAVEPOINT s");
+    assert_eq!(state(&session, &filled(7_000)), "53200");
+    run(&session, "ROLLBACK TO s; INSERT INTO t VALUES (9000, 'z'); COMMIT");
+    assert_eq!(rows(&session, "SELECT count(*), max(id) FROM t"), ["7001|9000"]);
 }
 
 #[test]

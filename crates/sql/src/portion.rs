@@ -1,0 +1,56 @@
+//! How many rows a query's operators work on at once.
+//!
+//! An operator makes a batch of some thousand rows in one go, whatever they weigh: a constant of three megabytes beside
+//! each of them would be 24 GB before anybody counted. So the larger the constants of a plan and the rows of its
+//! tables are, the fewer rows its batches have.
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use expr::{LARGEST_COLUMN, LARGEST_VALUE};
+use zset::Batch;
+
+use crate::catalog::{Snapshot, TableDef};
+use crate::error::SqlError;
+use crate::table::Relation;
+
+/// The bytes that a batch may come to.
+const AT_ONCE: usize = 256 << 20;
+
+/// Rows of a batch where nothing is large.
+pub(crate) const ROWS: usize = 8192;
+
+/// So many of the largest values are no more than a column may have.
+pub(crate) const FEWEST: usize = LARGEST_COLUMN / LARGEST_VALUE / 2;
+
+/// How many rows a batch may have if that were too many.
+pub(crate) fn fewer(rows: usize) -> usize {
+    (rows / 32).max(FEWEST)
+}
+
+/// How many rows a batch of this plan may have.
+pub(crate) fn rows_at_once(plan: &LogicalPlan, snapshot: &dyn Snapshot) -> Result<usize, SqlError> {
+    let mut bytes = 0_usize;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(table) = Relation::of(&scan.source)
+        {
+            bytes = bytes.saturating_add(row_bytes(snapshot, &table));
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                if let Expr::Literal(value, _) = part {
+                    bytes = bytes.saturating_add(value.size());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok((AT_ONCE / bytes.max(1)).clamp(1, ROWS))
+}
+
+/// The bytes of a table's rows, on average.
+fn row_bytes(snapshot: &dyn Snapshot, table: &TableDef) -> usize {
+    let runs = snapshot.runs(table.id);
+    let rows: usize = runs.iter().map(Batch::len).sum();
+    runs.iter().map(Batch::bytes).sum::<usize>() / rows.max(1)
+}
