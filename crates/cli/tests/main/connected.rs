@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::pipe::Talk;
-use crate::{Ran, directory, shell_in};
+use crate::{Ran, command, directory, ran, shell_in};
 
 /// A server that runs, on a directory.
 struct Served {
@@ -16,8 +16,12 @@ struct Served {
 
 impl Served {
     fn start(dir: &Path, address: &str) -> Served {
+        Served::with(dir, &["--pg", address])
+    }
+
+    fn with(dir: &Path, arguments: &[&str]) -> Served {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gnitz"));
-        command.arg("serve").arg(dir.join("served")).args(["--pg", address, "--http", ""]);
+        command.arg("serve").arg(dir.join("served")).args(["--http", ""]).args(arguments);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let listening = log.find(|line| line.contains("listening")).expect("the server listens");
@@ -252,8 +256,44 @@ fn who_may_not_come_in_is_told() {
     assert_eq!(as_role("ann", ":secret").good(), "me\nann\n");
     let (err, _) = as_role("ann", ":wrong").failed();
     assert!(err.starts_with("error 28P01: "), "{err}");
-    let (err, _) = shell_in(&dir, &["--connect", "postgres://a/b?sslmode=require"], "").failed();
-    assert!(err.starts_with("error 0A000: ") && err.contains("\nhint: "), "{err}");
+    let demanding = format!("postgres://me@{}/any?sslmode=require", server.address);
+    let (err, _) = shell_in(&dir, &["--connect", &demanding], "").failed();
+    assert!(err.starts_with("error 08001: ") && err.contains("does not offer TLS"), "{err}");
     let (err, _) = shell_in(&dir, &["--connect", "postgres://me@127.0.0.1:1/any"], "").failed();
     assert!(err.starts_with("error 08001: 127.0.0.1:1 cannot be reached: "), "{err}");
+}
+
+/// What goes over an encrypted connection, piece by piece and all at once, and whose certificate is believed.
+#[test]
+fn a_connection_is_encrypted() {
+    let dir = directory("encrypted");
+    let server = Served::with(&dir, &["--pg", "127.0.0.1:0", "--pg-tls", "true"]);
+    let url = |mode: &str| format!("postgres://me@{}/any?sslmode={mode}", server.address);
+    let lines: String = (0..20_000).map(|id| format!("{id},row number {id}\n")).collect();
+    std::fs::write(dir.join("rows.csv"), format!("id,name\n{lines}")).unwrap();
+    let make = "CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT);\n.import rows.csv t\n";
+    shell_in(&dir, &["--connect", &url("require")], make).good();
+    for mode in ["require", "prefer", "disable"] {
+        let all = shell_in(&dir, &["--connect", &url(mode), "-c", "SELECT * FROM t ORDER BY id"], "").good();
+        assert_eq!(all, format!("id,name\n{lines}"), "{mode}");
+    }
+    let mut talk = Talk::with(&dir, &["--connect", &url("require")]);
+    talk.send("SELECT 1 AS a; SELECT count(*) FROM t x, t y, t z WHERE x.id + y.id < z.id;\n");
+    assert_eq!(talk.answer(2), ["a", "1"]);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    talk.interrupt();
+    let (_, err, code) = talk.end();
+    assert!(err.contains("error 57014: ") && code == Some(1), "{err}{code:?}");
+    let vouched = |roots: &Path| {
+        let mut shell = command(&dir, &["--connect", &url("require"), "-c", "SELECT 1 AS a"]);
+        shell.env("PGSSLROOTCERT", roots);
+        ran(shell, "")
+    };
+    assert_eq!(vouched(&dir.join("served/server.crt")).good(), "a\n1\n");
+    let other = directory("encrypted-other");
+    let _other = Served::with(&other, &["--pg", "127.0.0.1:0", "--pg-tls", "true"]);
+    let (err, _) = vouched(&other.join("served/server.crt")).failed();
+    assert!(err.starts_with("error 08001: ") && err.contains("certificate"), "{err}");
+    let (err, _) = vouched(&dir.join("rows.csv")).failed();
+    assert!(err.starts_with("error 08001: ") && err.contains("PGSSLROOTCERT"), "{err}");
 }

@@ -50,7 +50,12 @@ fn command(dir: &Path, arguments: &[&str]) -> Command {
 
 /// Runs the shell in a directory on an input.
 fn shell_in(dir: &Path, arguments: &[&str], input: &str) -> Ran {
-    let mut child = command(dir, arguments).spawn().unwrap();
+    ran(command(dir, arguments), input)
+}
+
+/// Runs a command on an input.
+fn ran(mut command: Command, input: &str) -> Ran {
+    let mut child = command.spawn().unwrap();
     // A shell that ends at its first error does not read the rest.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();

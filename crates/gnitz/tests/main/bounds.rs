@@ -103,8 +103,9 @@ fn constants_beside_many_rows_take_no_more() {
     let either =
         format!("SELECT DISTINCT length(CASE WHEN id > 5 THEN '{large}' ELSE x END) AS l FROM t ORDER BY l");
     assert_eq!(rows(&session, &either), ["1", "3000000"]);
-    run(&session, &format!("CREATE MATERIALIZED VIEW v AS SELECT id, length('{large}' || x) AS b FROM t"));
-    assert_eq!(query("SELECT min(b), max(b), count(*) FROM v"), "3000001|3000001|20000");
+    let lengths = format!("SELECT id, length('{large}' || x) AS b FROM t WHERE id <= 500");
+    run(&session, &format!("CREATE MATERIALIZED VIEW v AS {lengths}"));
+    assert_eq!(query("SELECT min(b), max(b), count(*) FROM v"), "3000001|3000001|500");
     assert_eq!(query("SELECT count(*), max(length(x)) FROM t"), "20000|1");
 }
 

@@ -10,11 +10,14 @@ use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::{Config, Host, SslMode};
 use tokio_postgres::{CancelToken, NoTls};
+use tokio_rustls::rustls::StreamOwned;
 
 use super::talk;
+use super::tls::{self, Stream};
 use crate::shell::fault::Fault;
 
 /// PostgreSQL's port.
@@ -26,14 +29,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where a server is, and who comes.
 pub struct Address {
     config: Config,
+    /// Whether it is to be encrypted.
+    mode: SslMode,
     /// Those that may answer, in the order in which they are tried.
     hosts: Vec<(String, u16)>,
 }
 
 /// A connection that is open.
 pub struct Link {
+    /// What is said and heard on it.
+    pub stream: Stream,
     /// Its socket.
-    pub stream: TcpStream,
+    pub socket: TcpStream,
     /// The way to cancel.
     pub door: Door,
     /// What the server says it is.
@@ -45,6 +52,8 @@ pub struct Link {
 pub struct Door {
     token: CancelToken,
     peer: SocketAddr,
+    mode: SslMode,
+    host: String,
     stream: Arc<TcpStream>,
 }
 
@@ -56,11 +65,8 @@ impl Address {
             Fault::new("08001", format!("the address is not understood: {why}"))
                 .with_hint("postgres://USER:PASSWORD@HOST:PORT/DATABASE")
         })?;
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err(Fault::new("0A000", "the shell connects without TLS, so sslmode=require is refused")
-                .with_hint("use psql, or sslmode=disable on a network that you trust"));
-        }
-        // There is nothing to prefer; a server that insists says so.
+        // The driver is given a stream that is encrypted already.
+        let mode = config.get_ssl_mode();
         config.ssl_mode(SslMode::Disable);
         if config.get_password().is_none()
             && let Ok(password) = std::env::var("PGPASSWORD")
@@ -71,7 +77,7 @@ impl Address {
             config.application_name("gnitz shell");
         }
         let hosts = hosts(&config)?;
-        Ok(Address { config, hosts })
+        Ok(Address { config, mode, hosts })
     }
 
     /// Connects to the first host that answers.
@@ -80,7 +86,7 @@ impl Address {
         let mut failed = io::Error::other("no host is named");
         for (host, port) in &self.hosts {
             match call(host, *port, patience) {
-                Ok(stream) => return self.login(stream, patience),
+                Ok(stream) => return self.login(stream, host, patience),
                 Err(error) => failed = error,
             }
         }
@@ -92,23 +98,44 @@ impl Address {
         Fault::new("08001", format!("{self} cannot be reached: {error}"))
     }
 
-    fn login(&self, stream: TcpStream, patience: Duration) -> Result<Link, Fault> {
+    fn login(&self, socket: TcpStream, host: &str, patience: Duration) -> Result<Link, Fault> {
         let failed = |error: io::Error| self.unreachable(&error);
-        let peer = stream.peer_addr().map_err(failed)?;
-        let lent = stream.try_clone().map_err(failed)?;
+        let peer = socket.peer_addr().map_err(failed)?;
+        let lent = socket.try_clone().map_err(failed)?;
         lent.set_nonblocking(true).map_err(failed)?;
-        let runtime = runtime().map_err(failed)?;
-        let (token, version) = runtime.block_on(async {
-            let lent = tokio::net::TcpStream::from_std(lent).map_err(failed)?;
-            let known = tokio::time::timeout(patience, self.config.connect_raw(lent, NoTls)).await;
-            let known = known.map_err(|_| failed(io::ErrorKind::TimedOut.into()))?;
-            let (client, connection) = known.map_err(|error| self.refused(&error))?;
-            let version = connection.parameter("server_version").unwrap_or("an unknown version");
-            Ok::<_, Fault>((client.cancel_token(), format!("server {version}")))
-        })?;
-        stream.set_nonblocking(false).map_err(failed)?;
-        let shared = Arc::new(stream.try_clone().map_err(failed)?);
-        Ok(Link { stream, door: Door { token, peer, stream: shared }, version })
+        let introduced = async {
+            let mut lent = Some(tokio::net::TcpStream::from_std(lent).map_err(failed)?);
+            let mut tls = tls::encrypt(&mut lent, self.mode, host).await.map_err(failed)?;
+            let known = match (&mut tls, &mut lent) {
+                (Some(tls), _) => self.introduce(tls).await?,
+                (None, Some(plain)) => self.introduce(plain).await?,
+                (None, None) => return Err(failed(io::ErrorKind::NotConnected.into())),
+            };
+            Ok((known, tls.map(|tls| tls.into_inner().1)))
+        };
+        let in_time = async { tokio::time::timeout(patience, introduced).await };
+        let introduced = runtime().map_err(failed)?.block_on(in_time);
+        let ((token, version), tls) = introduced.map_err(|_| failed(io::ErrorKind::TimedOut.into()))??;
+        socket.set_nonblocking(false).map_err(failed)?;
+        let stream = socket.try_clone().map_err(failed)?;
+        let stream = match tls {
+            Some(tls) => Stream::Tls(Box::new(StreamOwned::new(tls, stream))),
+            None => Stream::Plain(stream),
+        };
+        let shared = Arc::new(socket.try_clone().map_err(failed)?);
+        let door = Door { token, peer, mode: self.mode, host: host.to_string(), stream: shared };
+        Ok(Link { stream, socket, door, version })
+    }
+
+    /// Says who we are; what the server is, and how a statement is cancelled.
+    async fn introduce(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+    ) -> Result<(CancelToken, String), Fault> {
+        let known = self.config.connect_raw(stream, NoTls).await;
+        let (client, connection) = known.map_err(|error| self.refused(&error))?;
+        let version = connection.parameter("server_version").unwrap_or("an unknown version");
+        Ok((client.cancel_token(), format!("server {version}")))
     }
 
     fn refused(&self, error: &tokio_postgres::Error) -> Fault {
@@ -134,8 +161,13 @@ impl Door {
         let stream = TcpStream::connect_timeout(&self.peer, PATIENCE)?;
         stream.set_nonblocking(true)?;
         runtime()?.block_on(async {
-            let stream = tokio::net::TcpStream::from_std(stream)?;
-            self.token.cancel_query_raw(stream, NoTls).await.map_err(io::Error::other)
+            let mut plain = Some(tokio::net::TcpStream::from_std(stream)?);
+            let asked = match (tls::encrypt(&mut plain, self.mode, &self.host).await?, plain) {
+                (Some(tls), _) => self.token.cancel_query_raw(tls, NoTls).await,
+                (None, Some(plain)) => self.token.cancel_query_raw(plain, NoTls).await,
+                (None, None) => return Err(io::ErrorKind::NotConnected.into()),
+            };
+            asked.map_err(io::Error::other)
         })
     }
 
@@ -220,7 +252,6 @@ mod tests {
 
     #[test]
     fn what_the_shell_does_not_do_is_said() {
-        assert!(refused("postgres://a/b?sslmode=require").starts_with("error 0A000: "));
         assert!(refused("postgres://%2Ftmp/b").starts_with("error 0A000: /tmp: "));
         assert!(refused("postgres://a:port/b").starts_with("error 08001: the address is not understood: "));
     }

@@ -9,6 +9,7 @@
 
 mod login;
 mod talk;
+mod tls;
 mod wire;
 
 use std::io::Read;
@@ -64,7 +65,7 @@ impl Remote {
 
     fn open(&mut self) -> Result<(), Fault> {
         let link = self.address.connect()?;
-        self.wire = Some(Wire::new(link.stream).map_err(|error| self.address.unreachable(&error))?);
+        self.wire = Some(Wire::new(link.stream, link.socket));
         *lock(&self.door) = Some(link.door);
         (self.version, self.status, self.named) = (link.version, Status::Idle, None);
         Ok(())

@@ -4,10 +4,11 @@
 //! tag u8 | length u32, itself included | body
 //! ```
 
-use std::io::{self, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use super::talk::{Broken, report};
+use super::tls::Stream;
 
 /// Bytes that are read at once.
 const PIECE: usize = 64 << 10;
@@ -20,8 +21,9 @@ const HEAD: usize = 5;
 
 /// A socket whose other end speaks the protocol.
 pub struct Wire {
-    stream: TcpStream,
-    reader: BufReader<TcpStream>,
+    stream: BufReader<Stream>,
+    /// What is under the stream.
+    socket: TcpStream,
 }
 
 /// A message of the server.
@@ -33,10 +35,9 @@ pub struct Frame {
 }
 
 impl Wire {
-    /// Takes over a socket after the login.
-    pub fn new(stream: TcpStream) -> io::Result<Wire> {
-        let reader = BufReader::with_capacity(PIECE, stream.try_clone()?);
-        Ok(Wire { stream, reader })
+    /// Takes over a connection after the login.
+    pub fn new(stream: Stream, socket: TcpStream) -> Wire {
+        Wire { stream: BufReader::with_capacity(PIECE, stream), socket }
     }
 
     /// Sends a message.
@@ -47,13 +48,15 @@ impl Wire {
         frame.push(tag);
         frame.extend_from_slice(&length.to_be_bytes());
         frame.extend_from_slice(body);
-        self.stream.write_all(&frame)
+        let stream = self.stream.get_mut();
+        stream.write_all(&frame)?;
+        stream.flush()
     }
 
     /// The next message.
     pub fn receive(&mut self) -> io::Result<Frame> {
         let mut head = [0; HEAD];
-        self.reader.read_exact(&mut head).map_err(|error| match error.kind() {
+        self.stream.read_exact(&mut head).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => io::Error::new(ErrorKind::UnexpectedEof, "the server ended it"),
             _ => error,
         })?;
@@ -63,13 +66,13 @@ impl Wire {
             return Err(malformed());
         }
         let mut body = vec![0; length + 1 - HEAD];
-        self.reader.read_exact(&mut body)?;
+        self.stream.read_exact(&mut body)?;
         Ok(Frame { tag, body })
     }
 
     /// Whether the next message must be waited for, as far as can be told without looking.
     pub fn is_drained(&self) -> bool {
-        self.reader.buffer().is_empty()
+        self.stream.buffer().is_empty()
     }
 
     /// Whether there is something to read, the end included.
@@ -100,13 +103,11 @@ impl Wire {
 
     /// The first byte that waits to be read, 0 at the end; nothing if none waits.
     fn peek(&mut self) -> io::Result<Option<u8>> {
-        let mut byte = [0];
-        self.stream.set_nonblocking(true)?;
-        let peeked = self.stream.peek(&mut byte);
-        self.stream.set_nonblocking(false)?;
+        self.socket.set_nonblocking(true)?;
+        let peeked = self.stream.fill_buf().map(|waiting| waiting.first().copied().unwrap_or(0));
+        self.socket.set_nonblocking(false)?;
         match peeked {
-            Ok(0) => Ok(Some(0)),
-            Ok(_) => Ok(Some(byte[0])),
+            Ok(byte) => Ok(Some(byte)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
