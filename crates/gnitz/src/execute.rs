@@ -584,7 +584,9 @@ pub(crate) fn gather(core: &Core, table: &str, columns: &[String], one_moment: b
         let snapshot = Snapshot::new(Arc::clone(work.base()));
         let now = one_moment.then(|| work.now());
         let sequences = sequence::Source::new(core, work);
-        Gather::new(&core.engine().planner, snapshot, relation, (columns, sequences), now)
+        let engine = core.engine();
+        let bounds = (now, engine.transaction_memory);
+        Gather::new(&engine.planner, snapshot, relation, (columns, sequences), bounds)
     })
 }
 

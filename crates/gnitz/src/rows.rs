@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::relation::Relation;
 use crate::sequence::Source;
 use crate::snapshot::Snapshot;
+use crate::transaction::too_large;
 
 /// Rows that are collected before they are encoded.
 const PIECE_ROWS: usize = 1 << 14;
@@ -32,22 +33,25 @@ pub(crate) struct Gather {
     /// The encoded primary keys of rows that go.
     removed: Strings,
     sequences: Source,
+    /// The bytes of the parts, and how many there may be.
+    bytes: usize,
+    most: usize,
 }
 
 impl Gather {
     /// Nothing gathered yet. Rows give these columns, or all of them if none are named. `now` is what defaults of
-    /// `now()` give; without it that is when their rows are encoded.
+    /// `now()` give; without it that is when their rows are encoded. They may have `most` bytes.
     pub(crate) fn new(
         planner: &Arc<Planner>,
         snapshot: Snapshot,
         relation: Arc<Relation>,
         (columns, sequences): (&[String], Source),
-        now: Option<i64>,
+        (now, most): (Option<i64>, usize),
     ) -> Result<Gather> {
         let snapshot: Arc<dyn sql::Snapshot> = Arc::new(snapshot);
         let loader = Loader::new(planner, &snapshot, relation.name(), columns)?;
         let (builder, parts, removed) = (BatchBuilder::new(), Vec::new(), Strings::new());
-        Ok(Gather { relation, loader, now, builder, parts, rows: 0, removed, sequences })
+        Ok(Gather { relation, loader, now, builder, parts, rows: 0, removed, sequences, bytes: 0, most })
     }
 
     /// The table.
@@ -118,7 +122,7 @@ impl Gather {
     /// Everything gathered, as one sorted batch.
     pub(crate) fn take(&mut self) -> Result<Batch> {
         self.encode_if(0)?;
-        self.rows = 0;
+        (self.rows, self.bytes) = (0, 0);
         let mut parts = std::mem::take(&mut self.parts);
         parts.push(std::mem::take(&mut self.builder).finish()?);
         match parts.as_slice() {
@@ -137,6 +141,10 @@ impl Gather {
             self.rows += self.loader.encode(now, &self.sequences, &mut self.builder)?;
         }
         if self.builder.bytes() >= PART_BYTES {
+            self.bytes += self.builder.bytes();
+            if self.bytes > self.most {
+                return Err(too_large(self.most));
+            }
             self.parts.push(std::mem::take(&mut self.builder).finish()?);
         }
         Ok(())

@@ -48,6 +48,8 @@ pub(crate) struct Work {
     read_only: bool,
     /// The bytes of changed rows that it may have.
     most: usize,
+    /// Those of the rows that are in `steps`.
+    settled: usize,
 }
 
 impl Work {
@@ -63,6 +65,7 @@ impl Work {
             seen_changes: Deltas::new(),
             read_only: false,
             most,
+            settled: 0,
         }
     }
 
@@ -121,7 +124,7 @@ impl Work {
             return Ok(());
         }
         let changed: usize = self.tables.values().map(Memtable::bytes).sum();
-        if changed + delta.bytes() > self.most {
+        if self.settled + changed + delta.bytes() > self.most {
             return Err(too_large(self.most));
         }
         // The one change of a statement outside of a transaction stays the batch it is.
@@ -185,6 +188,7 @@ impl Work {
     }
 
     fn push_rows(&mut self, changes: Deltas) {
+        self.settled += changes.values().map(Batch::bytes).sum::<usize>();
         let (origin, base) = (&self.origin.compiled.catalog, &self.base.compiled.catalog);
         self.steps.extend(Rows::of(changes, origin, base).map(Step::Rows));
     }
@@ -220,7 +224,8 @@ impl Work {
     }
 }
 
-fn too_large(most: usize) -> Error {
+/// A transaction would change more than it may.
+pub(crate) fn too_large(most: usize) -> Error {
     let message = format!("out of memory for this transaction: its changes have more than {most} bytes");
     let error = SqlError::new(SqlState::OutOfMemory, message);
     error.with_hint("change less at once, or raise the limit `transaction_memory`").into()

@@ -16,6 +16,11 @@ pub(crate) fn bounded(bytes: usize) -> Result<(), SqlError> {
     Err(SqlError::new(SqlState::LimitExceeded, "requested length too large"))
 }
 
+/// An error if a text in so many parts would take more than a value may.
+pub(crate) fn parts_bounded(parts: usize) -> Result<(), SqlError> {
+    bounded(parts.saturating_mul(size_of::<Value>() + 2 * size_of::<usize>()))
+}
+
 /// One row of a table or a query.
 pub(crate) type Row = Arc<[Value]>;
 

@@ -16,6 +16,9 @@ use crate::table::Relation;
 /// The bytes that a batch may come to.
 const AT_ONCE: usize = 256 << 20;
 
+/// Constants of so many bytes are not looked at: a list may have very many.
+const SMALL: usize = 1 << 10;
+
 /// Rows of a batch where nothing is large.
 pub(crate) const ROWS: usize = 8192;
 
@@ -38,7 +41,9 @@ pub(crate) fn rows_at_once(plan: &LogicalPlan, snapshot: &dyn Snapshot) -> Resul
         }
         node.apply_expressions(|expr| {
             expr.apply(|part| {
-                if let Expr::Literal(value, _) = part {
+                if let Expr::Literal(value, _) = part
+                    && value.size() > SMALL
+                {
                     bytes = bytes.saturating_add(value.size());
                 }
                 Ok(TreeNodeRecursion::Continue)

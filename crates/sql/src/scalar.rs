@@ -175,7 +175,10 @@ impl Scalars {
             let value = given.param(at);
             let rows = if used(self.width + at) { rows } else { 0 };
             if value.as_bytes().map_or(0, <[u8]>::len).saturating_mul(rows) > LARGEST_COLUMN {
-                return Err(SqlError::out_of_memory("a large parameter beside so many rows"));
+                let message = format!("out of memory for a parameter beside {rows} rows");
+                return Err(
+                    SqlError::new(SqlState::OutOfMemory, message).with_hint("change fewer rows at once")
+                );
             }
             extra.push(Vector::constant(ty.lane(), value, rows));
         }

@@ -127,6 +127,9 @@ fn a_transaction_changes_so_much_and_no_more() {
     }
     run(&session, "SAVEPOINT s");
     assert_eq!(state(&session, &filled(7_000)), "53200");
+    run(&session, "ROLLBACK TO s; CREATE TABLE u (id BIGINT PRIMARY KEY)");
+    assert_eq!(count(&session, &filled(7_000)), 1_000);
+    assert_eq!(state(&session, &filled(8_000)), "53200");
     run(&session, "ROLLBACK TO s; INSERT INTO t VALUES (9000, 'z'); COMMIT");
     assert_eq!(rows(&session, "SELECT count(*), max(id) FROM t"), ["7001|9000"]);
 }
@@ -164,6 +167,10 @@ fn a_query_of_the_catalogs_has_so_much_memory_and_no_more() {
             .to_string(),
         "SELECT count(*) FROM generate_series(1, 1000000) n WHERE 'pg_class'::regclass = 1259".to_string(),
         format!("SELECT length(concat({arguments})) FROM pg_class"),
+        "SELECT count(*) FROM pg_class c, LATERAL (SELECT repeat(attname, 1000) AS r FROM pg_attribute a
+             WHERE a.attrelid = c.oid) x"
+            .to_string(),
+        "SELECT count(*) FROM pg_class c, LATERAL string_to_table(repeat(relname, 10000), '_') x".to_string(),
     ] {
         assert_eq!(state(&session, &greedy), "53200", "{greedy}");
     }
@@ -172,6 +179,8 @@ fn a_query_of_the_catalogs_has_so_much_memory_and_no_more() {
     assert_eq!(state(&session, &doubled), "53200");
     // What one row needs the next one has again.
     for modest in [
+        "SELECT count(l) > 1000 FROM (SELECT length(string_to_table(repeat(attname, 1000), ',')) AS l FROM pg_attribute) x",
+        "SELECT count(*) > 1 FROM (SELECT 1 FROM pg_attribute GROUP BY repeat(left(attname, 1), 10000)) x",
         "SELECT count(*) > 1000 FROM pg_attribute WHERE length(repeat(attname, 1000)) > 0",
         "SELECT sum(length(repeat(attname, 1000))) > 8000000 FROM pg_attribute",
         "SELECT bool_and((SELECT length(repeat(b.attname, 1000)) > 0 FROM pg_attribute b
@@ -201,6 +210,7 @@ fn a_join_of_all_pairs_is_cancelled() {
              ON a * b = 7919 * 7919",
         "SELECT count(*) FROM generate_series(1, 1000000) a WHERE NOT EXISTS
              (SELECT 1 FROM generate_series(1, 1000000) b WHERE a + b < 0)",
+        "SELECT count(*) OVER () FROM pg_attribute, generate_series(1, 50) n",
         "SELECT count(*) FROM pg_attribute a WHERE NOT EXISTS
              (SELECT 1 FROM pg_attribute b, pg_attribute c WHERE a.attnum + b.attnum + c.attnum < -1000)",
     ] {

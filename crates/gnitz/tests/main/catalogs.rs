@@ -194,6 +194,7 @@ fn one_of_several_patterns_may_match() {
         row("relname NOT LIKE ANY (ARRAY['pg%']), relname NOT ILIKE ANY (ARRAY['x', 'PG%'])"),
         "false|true"
     );
+    assert_eq!(crate::state(&session, "SELECT relname LIKE ANY ('{a}') ESCAPE '!' FROM pg_class"), "0A000");
     assert_eq!(
         row("relname ~~ ALL (ARRAY['pg%', '%m']), relname !~~* ALL (ARRAY['x', 'PG%'])"),
         "true|false"

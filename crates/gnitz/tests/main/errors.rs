@@ -172,6 +172,8 @@ fn values_have_a_largest_size() {
         "SELECT length(string_agg(repeat(relname, 100000), '')) FROM pg_class",
         "SELECT length(repeat('a', 40000000) || repeat(relname, 10000000)) FROM pg_class",
         "SELECT format('%1$s%1$s', repeat('a', 40000000)) FROM pg_class",
+        "SELECT string_to_array(repeat('p', 3000000), 'p') FROM pg_class",
+        "SELECT string_to_table(repeat('p', 3000000), 'p') FROM pg_class",
         "SELECT json_agg(repeat(relname, 100000)) FROM pg_class",
         "SELECT array_agg(repeat(relname, 100000)) FROM pg_class",
         "SELECT array_to_string(array_agg(relname), repeat('b', 20000000)) FROM pg_class",

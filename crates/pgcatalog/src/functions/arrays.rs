@@ -6,7 +6,7 @@ use super::texts::joined;
 use super::{ANY, Function, Returns, strict};
 use crate::context::Context;
 use crate::oid::*;
-use crate::value::Value;
+use crate::value::{Value, parts_bounded};
 
 type Answer = Result<Value, SqlError>;
 
@@ -46,6 +46,11 @@ fn array_to_string(_: &Context<'_>, args: &[Value]) -> Answer {
 
 fn string_to_array(_: &Context<'_>, args: &[Value]) -> Answer {
     let Some(text) = args[0].as_str() else { return Ok(Value::Null) };
+    parts_bounded(match args[1].as_str() {
+        None => text.len(),
+        Some("") => 1,
+        Some(separator) => text.matches(separator).count(),
+    })?;
     let parts: Vec<Value> = match args[1].as_str() {
         _ if text.is_empty() => Vec::new(),
         None => text.chars().map(|c| c.to_string().into()).collect(),

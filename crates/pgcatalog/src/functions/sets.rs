@@ -7,7 +7,7 @@ use super::{ANY, SetFunction};
 use crate::context::Context;
 use crate::oid::*;
 use crate::tables;
-use crate::value::Value;
+use crate::value::{Value, parts_bounded};
 
 type Rows = Result<Vec<Vec<Value>>, SqlError>;
 
@@ -190,6 +190,7 @@ fn subscripts(_: &Context<'_>, args: &[Value]) -> Rows {
 fn split(_: &Context<'_>, args: &[Value]) -> Rows {
     let (Some(text), Some(separator)) = (args[0].as_str(), args[1].as_str()) else { return Ok(Vec::new()) };
     let separator = separator.replace("\\s*", "").replace('\\', "");
+    parts_bounded(text.matches(separator.as_str()).count())?;
     Ok(text.split(separator.as_str()).map(|part| vec![part.trim().into()]).collect())
 }
 

@@ -99,6 +99,10 @@ impl Binder<'_> {
             E::AllOp { left, compare_op, right } => {
                 self.quantified(left, compare_op, right, true, scope, ctes)?
             }
+            E::Like { any: true, escape_char: Some(_), .. }
+            | E::ILike { any: true, escape_char: Some(_), .. } => {
+                return Err(SqlError::unsupported("ESCAPE with ANY"));
+            }
             E::Like { negated, any: true, expr, pattern, .. } => {
                 self.like_any(expr, if *negated { "!~~" } else { "~~" }, pattern, scope, ctes)?
             }

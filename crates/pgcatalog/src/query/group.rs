@@ -7,7 +7,7 @@ use sql::SqlError;
 
 use super::eval::Env;
 use super::plan::{Aggregate, AggregateKind, Expr, Key, Order, Select, Window, WindowKind};
-use super::run::{Exec, Tuple, order_keys};
+use super::run::{Exec, Tuple, order_keys, tuple_bytes};
 use crate::functions::json_array;
 use crate::value::{Row, Value, bounded};
 
@@ -28,12 +28,20 @@ impl Exec<'_, '_> {
         let mut groups: Vec<Vec<Tuple>> = Vec::new();
         let mut by_key: HashMap<Vec<Value>, usize> = HashMap::new();
         for tuple in tuples {
+            let mark = self.meter.mark();
             let key = self.all(keys, &Env::new(&tuple, outer))?;
-            self.meter.take(size_of::<(Vec<Value>, Tuple)>())?;
-            let at = *by_key.entry(key).or_insert(groups.len());
-            if at == groups.len() {
-                groups.push(Vec::new());
-            }
+            let at = match by_key.get(&key) {
+                Some(at) => {
+                    self.meter.settle(mark, size_of::<Tuple>())?;
+                    *at
+                }
+                None => {
+                    self.meter.take(size_of::<(Vec<Value>, Vec<Tuple>)>())?;
+                    by_key.insert(key, groups.len());
+                    groups.push(Vec::new());
+                    groups.len() - 1
+                }
+            };
             groups[at].push(tuple);
         }
         if keys.is_empty() && groups.is_empty() {
@@ -60,6 +68,7 @@ impl Exec<'_, '_> {
         let mark = self.meter.mark();
         let mut inputs: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
         for tuple in group {
+            self.meter.step()?;
             let env = Env::new(tuple, outer);
             if let Some(filter) = &aggregate.filter
                 && !self.eval(filter, &env)?.is_true()
@@ -133,8 +142,11 @@ impl Exec<'_, '_> {
                         let later =
                             |other: &Vec<Value>| order_keys(&window.order, other, keys) == Ordering::Greater;
                         let frame = members.iter().filter(|(other, _)| !later(other));
+                        let mark = self.meter.mark();
                         let frame: Vec<Tuple> = frame.map(|(_, at)| rows[*at].0.clone()).collect();
-                        self.aggregate(aggregate, &frame, outer)?
+                        self.meter.take(frame.iter().map(tuple_bytes).sum())?;
+                        let value = self.aggregate(aggregate, &frame, outer)?;
+                        self.settled(mark, value)?
                     }
                 };
                 values.push((*at, value));

@@ -62,12 +62,12 @@ impl<'c, 'w> Exec<'c, 'w> {
         }
         let mark = self.meter.mark();
         let rows = Arc::new(self.fresh_rows(plan, outer)?);
-        let bytes = rows.iter().map(bytes).sum();
+        let taken = rows.iter().map(|row| bytes(row)).sum();
         if plan.correlated {
-            self.meter.settle(mark, bytes)?;
+            self.meter.settle(mark, taken)?;
         } else {
             self.meter.settle(mark, 0)?;
-            self.meter.keep(bytes)?;
+            self.meter.keep(taken)?;
             self.cache.borrow_mut().insert(plan.id, Arc::clone(&rows));
         }
         Ok(rows)
@@ -145,7 +145,10 @@ impl<'c, 'w> Exec<'c, 'w> {
         if !select.filter.is_empty() {
             let mut kept = Vec::new();
             for tuple in tuples {
-                if self.kept(&select.filter, &tuple, outer)? {
+                let mark = self.meter.mark();
+                let holds = self.holds(&select.filter, &Env::new(&tuple, outer))?;
+                self.meter.settle(mark, 0)?;
+                if holds {
                     kept.push(tuple);
                 }
             }
@@ -167,7 +170,7 @@ impl<'c, 'w> Exec<'c, 'w> {
 
     /// The rows that one tuple gives: one, or as many as the longest of its set functions.
     fn outputs(&self, select: &Select, order: &[Order], env: &Env<'_>, rows: &mut Vec<Sorted>) -> Run<()> {
-        let mut emit = |env: &Env<'_>| -> Run<()> {
+        let emit = |env: &Env<'_>, rows: &mut Vec<Sorted>| -> Run<()> {
             let row: Row = Arc::from(self.all(&select.outputs, env)?);
             let mut keys = Vec::with_capacity(order.len());
             for order in order {
@@ -185,8 +188,9 @@ impl<'c, 'w> Exec<'c, 'w> {
             Ok(())
         };
         if select.sets.is_empty() {
-            return emit(env);
+            return emit(env, rows);
         }
+        let (mark, before) = (self.meter.mark(), rows.len());
         let mut sets = Vec::new();
         for call in &select.sets {
             let given = self.set_rows(call, env)?;
@@ -200,9 +204,11 @@ impl<'c, 'w> Exec<'c, 'w> {
         for at in 0..longest {
             let values: Vec<Value> =
                 sets.iter().map(|set| set.get(at).cloned().unwrap_or(Value::Null)).collect();
-            emit(&Env { sets: &values, ..*env })?;
+            emit(&Env { sets: &values, ..*env }, rows)?;
         }
-        Ok(())
+        // What the functions gave is gone, but for what the rows have of it.
+        let sorted = |row: &Sorted| size_of::<Sorted>() + bytes(&row.row) + bytes(&row.keys);
+        self.meter.settle(mark, rows[before..].iter().map(sorted).sum())
     }
 
     fn distinct(&self, select: &Select, order: &[Order], mut rows: Vec<Sorted>) -> Run<Vec<Sorted>> {
@@ -283,7 +289,7 @@ impl<'c, 'w> Exec<'c, 'w> {
             row.into_iter().zip(types).map(value).collect::<Run<Vec<_>>>().map(Row::from)
         };
         let rows = rows.into_iter().map(row).collect::<Run<Vec<Row>>>()?;
-        self.meter.take(rows.iter().map(bytes).sum())?;
+        self.meter.take(rows.iter().map(|row| bytes(row)).sum())?;
         Ok(Arc::new(rows))
     }
 
@@ -294,8 +300,7 @@ impl<'c, 'w> Exec<'c, 'w> {
             SetSource::Rows(function) => (function.eval)(self.context, &args)?,
             SetSource::Value(eval) => vec![vec![eval(self.context, &args)?]],
         };
-        let values = |row: &Vec<Value>| row_bytes(row.len()) + row.iter().map(Value::heap).sum::<usize>();
-        self.meter.settle(mark, rows.iter().map(values).sum())?;
+        self.meter.settle(mark, rows.iter().map(|row| bytes(row)).sum())?;
         Ok(rows)
     }
 
@@ -304,6 +309,11 @@ impl<'c, 'w> Exec<'c, 'w> {
         let mut right = match join.lateral {
             true => None,
             false => Some(RightSide::new(self, join, self.tuples(&join.right, select, base, outer)?, outer)?),
+        };
+        let blank = |width: &usize| Row::from(vec![Value::Null; *width]);
+        let blanks: Vec<Row> = match join.keep_left || join.keep_right {
+            true => select.widths.iter().map(blank).collect(),
+            false => Vec::new(),
         };
         let mut out = Vec::new();
         for left in lefts {
@@ -328,16 +338,20 @@ impl<'c, 'w> Exec<'c, 'w> {
                 }
             }
             if join.keep_left && out.len() == before {
-                out.push(alone(left, join.slots.clone(), &select.widths));
+                out.push(alone(left, join.slots.clone(), &blanks));
             }
-            // A right side of its own is gone, the pairs stay.
-            self.meter.settle(mark, out[before..].iter().map(tuple_bytes).sum())?;
+            // A right side of its own is gone, the pairs stay, and the rows that they have of it.
+            let own = |pair: &Tuple| match join.lateral {
+                true => pair[join.slots.clone()].iter().map(|row| bytes(row)).sum(),
+                false => 0,
+            };
+            self.meter.settle(mark, out[before..].iter().map(|pair| tuple_bytes(pair) + own(pair)).sum())?;
         }
         if let (true, Some(right)) = (join.keep_right, right) {
             let others = (0..select.widths.len()).filter(|slot| !join.slots.contains(slot));
             let others: Vec<usize> = others.collect();
             let unmatched = right.tuples.into_iter().zip(right.matched).filter(|(_, matched)| !matched);
-            out.extend(unmatched.map(|(tuple, _)| alone(tuple, others.iter().copied(), &select.widths)));
+            out.extend(unmatched.map(|(tuple, _)| alone(tuple, others.iter().copied(), &blanks)));
         }
         Ok(out)
     }
@@ -382,21 +396,21 @@ impl RightSide {
     }
 }
 
-/// A row without a partner: the other side is all NULL.
-fn alone(mut tuple: Tuple, slots: impl Iterator<Item = usize>, widths: &[usize]) -> Tuple {
+/// A row without a partner: the other side is all NULL, as its blank rows are.
+fn alone(mut tuple: Tuple, slots: impl Iterator<Item = usize>, blanks: &[Row]) -> Tuple {
     for slot in slots {
-        tuple[slot] = Arc::from(vec![Value::Null; widths[slot]]);
+        tuple[slot] = Row::clone(&blanks[slot]);
     }
     tuple
 }
 
 /// Bytes of a row and its values.
-fn bytes(row: &Row) -> usize {
+fn bytes(row: &[Value]) -> usize {
     row_bytes(row.len()) + row.iter().map(Value::heap).sum::<usize>()
 }
 
 /// Bytes of a tuple, its rows' own aside.
-fn tuple_bytes(tuple: &Tuple) -> usize {
+pub(super) fn tuple_bytes(tuple: &Tuple) -> usize {
     size_of::<Tuple>() + size_of_val(tuple.as_ref())
 }
 

@@ -26,6 +26,9 @@ const PORT: u16 = 5432;
 /// How long a server may take to answer a call, unless the address says it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long it may take to be asked to cancel: meanwhile nobody hears another Ctrl-C.
+const HASTE: Duration = Duration::from_secs(2);
+
 /// Where a server is, and who comes.
 pub struct Address {
     config: Config,
@@ -84,9 +87,14 @@ impl Address {
     pub fn connect(&self) -> Result<Link, Fault> {
         let patience = self.config.get_connect_timeout().copied().unwrap_or(PATIENCE);
         let mut failed = io::Error::other("no host is named");
-        for (host, port) in &self.hosts {
+        for (at, (host, port)) in self.hosts.iter().enumerate() {
+            // An address may stand for a name that is given, too.
+            let name = match self.config.get_hosts().get(at) {
+                Some(Host::Tcp(name)) => name,
+                _ => host,
+            };
             match call(host, *port, patience) {
-                Ok(stream) => return self.login(stream, host, patience),
+                Ok(stream) => return self.login(stream, name, patience),
                 Err(error) => failed = error,
             }
         }
@@ -158,9 +166,9 @@ impl fmt::Display for Address {
 impl Door {
     /// Asks the server to cancel, on a connection of its own.
     pub fn cancel(&self) -> io::Result<()> {
-        let stream = TcpStream::connect_timeout(&self.peer, PATIENCE)?;
+        let stream = TcpStream::connect_timeout(&self.peer, HASTE)?;
         stream.set_nonblocking(true)?;
-        runtime()?.block_on(async {
+        let asked = async {
             let mut plain = Some(tokio::net::TcpStream::from_std(stream)?);
             let asked = match (tls::encrypt(&mut plain, self.mode, &self.host).await?, plain) {
                 (Some(tls), _) => self.token.cancel_query_raw(tls, NoTls).await,
@@ -168,7 +176,8 @@ impl Door {
                 (None, None) => return Err(io::ErrorKind::NotConnected.into()),
             };
             asked.map_err(io::Error::other)
-        })
+        };
+        runtime()?.block_on(async { tokio::time::timeout(HASTE, asked).await })?
     }
 
     /// Ends the connection; whoever reads from it sees its end.

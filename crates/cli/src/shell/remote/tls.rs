@@ -73,6 +73,8 @@ pub async fn encrypt(
         }
         _ => return Err(io::Error::other("the server does not speak PostgreSQL's protocol")),
     }
+    // A certificate names no interface.
+    let host = host.split('%').next().unwrap_or(host);
     let name = ServerName::try_from(host.to_string()).map_err(io::Error::other)?;
     let roots = std::env::var_os("PGSSLROOTCERT");
     let connector = TlsConnector::from(Arc::new(config(roots.as_deref().map(Path::new))?));

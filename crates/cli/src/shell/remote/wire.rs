@@ -82,7 +82,7 @@ impl Wire {
 
     /// Whether the connection seems to stand while nothing runs.
     pub fn looks_alive(&mut self) -> bool {
-        !self.is_drained() || !matches!(self.peek(), Ok(Some(b'E' | 0)) | Err(_))
+        !matches!(self.peek(), Ok(Some(b'E' | 0)) | Err(_))
     }
 
     /// How the connection ended, if it did while nothing ran.
