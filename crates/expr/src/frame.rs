@@ -15,7 +15,7 @@ use crate::text_fn;
 
 /// The bytes of strings that one column of a slice may hold before the slice is cut: see
 /// [`Program::eval`](crate::Program::eval).
-pub(crate) const FULL: usize = 4 * text_fn::LARGEST_VALUE;
+pub const LARGEST_SLICE: usize = 4 * text_fn::LARGEST_VALUE;
 
 /// Buffers of strings that are larger than this are not kept.
 const KEPT: usize = 1 << 20;
@@ -225,7 +225,7 @@ impl<'a> Frame<'a> {
         for row in 0..self.rows.count {
             let needed = self.rows.is_active(row) && valid.as_ref().is_none_or(|valid| valid[row]);
             let mut result = Ok(());
-            if out.heap().len() > FULL {
+            if out.heap().len() > LARGEST_SLICE {
                 return Err(EvalError::new(
                     ErrorKind::SliceFull,
                     row,

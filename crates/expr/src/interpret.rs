@@ -11,7 +11,7 @@
 use zset::{Data, Datum, Lane, Type, Vector};
 
 use crate::error::{ErrorKind, EvalError};
-use crate::frame::{FULL, Frame, Pool, Pooled, Rows};
+use crate::frame::{Frame, LARGEST_SLICE, Pool, Pooled, Rows};
 use crate::function::Argument;
 use crate::kernels::{arithmetic, choose, compare, logic};
 use crate::operand;
@@ -113,7 +113,7 @@ impl Program {
     ) -> Result<(), EvalError> {
         self.check_inputs(inputs, rows);
         // A column of a constant has it for each row.
-        let most = (FULL / self.constant_bytes().max(1)).max(1);
+        let most = (LARGEST_SLICE / self.constant_bytes().max(1)).max(1);
         let mut window = self.run_to_first_error(inputs, rows.min(most), scratch)?;
         take(inputs, (0, window), scratch)?;
         let mut done = window;

@@ -37,6 +37,7 @@ mod wide;
 pub use error::{ErrorKind, EvalError, ExprError};
 pub use exact_sum::ExactSum;
 pub use fold::LARGEST_FOLDED;
+pub use frame::LARGEST_SLICE;
 pub use function::{Argument, Functions, NoFunctions, ScalarFunction};
 pub use input::from_text;
 pub use interpret::{COLUMN_FULL, LARGEST_COLUMN, Scratch};

@@ -130,6 +130,16 @@ impl sql::Scan for Snapshot {
         }
     }
 
+    fn size(&self, id: CollectionId) -> (usize, usize) {
+        let Some(spine) = self.version.state.spine(id) else {
+            // What is computed is stored nowhere.
+            return (self.runs(id).iter().map(Batch::len).sum(), 0);
+        };
+        let (rows, bytes) = self.changes.get(&id).map_or((0, 0), |own| (own.rows(), own.bytes()));
+        let stored = spine.memory_bytes() + usize::try_from(spine.disk_bytes()).unwrap_or(usize::MAX / 2);
+        (rows + spine.rows_estimate(), bytes + stored)
+    }
+
     fn secret(&self) -> Secret {
         self.version.compiled.catalog.secret
     }

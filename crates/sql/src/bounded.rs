@@ -13,15 +13,12 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
-use expr::{COLUMN_FULL, LARGEST_COLUMN, LARGEST_VALUE};
+use expr::{COLUMN_FULL, LARGEST_COLUMN, LARGEST_SLICE, LARGEST_VALUE};
 
 use crate::error::{SqlError, SqlState};
 use crate::evaluate::Evaluator;
 use crate::functions::Library;
 use crate::types::from_arrow_or_refuse;
-
-/// What one call may compute at once.
-const AT_ONCE: usize = 4 * LARGEST_VALUE;
 
 /// How a function is kept small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,7 +98,7 @@ impl Bounded {
             if next > LARGEST_VALUE {
                 return Err(too_large().into());
             }
-            if size > 0 && size + next > AT_ONCE {
+            if size > 0 && size + next > LARGEST_SLICE {
                 parts.push(from..row);
                 (from, size) = (row, 0);
             }

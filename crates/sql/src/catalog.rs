@@ -116,6 +116,12 @@ pub trait Scan: Send + Sync {
         self.runs(id).into_iter().filter(|run| run.spans(prefix)).collect()
     }
 
+    /// How many rows the runs have, and about how many bytes, without looking at them.
+    fn size(&self, id: CollectionId) -> (usize, usize) {
+        let runs = self.runs(id);
+        (runs.iter().map(Batch::len).sum(), runs.iter().map(Batch::bytes).sum())
+    }
+
     /// The database's key for discriminators, which encoding a probe needs.
     fn secret(&self) -> Secret;
 }

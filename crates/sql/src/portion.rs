@@ -6,15 +6,11 @@
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use expr::{LARGEST_COLUMN, LARGEST_VALUE};
-use zset::Batch;
+use expr::{LARGEST_COLUMN, LARGEST_SLICE, LARGEST_VALUE};
 
-use crate::catalog::{Snapshot, TableDef};
+use crate::catalog::{Snapshot, TableKind};
 use crate::error::SqlError;
 use crate::table::Relation;
-
-/// The bytes that a batch may come to.
-const AT_ONCE: usize = 256 << 20;
 
 /// Constants of so many bytes are not looked at: a list may have very many.
 const SMALL: usize = 1 << 10;
@@ -34,10 +30,13 @@ pub(crate) fn fewer(rows: usize) -> usize {
 pub(crate) fn rows_at_once(plan: &LogicalPlan, snapshot: &dyn Snapshot) -> Result<usize, SqlError> {
     let mut bytes = 0_usize;
     plan.apply_with_subqueries(|node| {
+        // System tables have small rows, which are computed whenever they are asked for.
         if let LogicalPlan::TableScan(scan) = node
             && let Some(table) = Relation::of(&scan.source)
+            && table.kind != TableKind::System
         {
-            bytes = bytes.saturating_add(row_bytes(snapshot, &table));
+            let (rows, size) = snapshot.size(table.id);
+            bytes = bytes.saturating_add(size / rows.max(1));
         }
         node.apply_expressions(|expr| {
             expr.apply(|part| {
@@ -50,12 +49,5 @@ pub(crate) fn rows_at_once(plan: &LogicalPlan, snapshot: &dyn Snapshot) -> Resul
             })
         })
     })?;
-    Ok((AT_ONCE / bytes.max(1)).clamp(1, ROWS))
-}
-
-/// The bytes of a table's rows, on average.
-fn row_bytes(snapshot: &dyn Snapshot, table: &TableDef) -> usize {
-    let runs = snapshot.runs(table.id);
-    let rows: usize = runs.iter().map(Batch::len).sum();
-    runs.iter().map(Batch::bytes).sum::<usize>() / rows.max(1)
+    Ok((LARGEST_SLICE / bytes.max(1)).clamp(1, ROWS))
 }

@@ -4,8 +4,8 @@
 //! point as a decimal. Left alone, `a + 1` and `COALESCE(a, 0)` would be BIGINT whatever `a` is,
 //! `price * (1 - discount)` a decimal of many more digits than its values have, and `COALESCE(f, 0.5)` over a
 //! double a decimal. So a literal takes the least type that fits its partners, and a decimal beside a float
-//! becomes one, as in PostgreSQL. What does not compare is refused ([`comparable`]). And dates and intervals take part in arithmetic with numbers, which must be
-//! known as soon as names are.
+//! becomes one, as in PostgreSQL. What does not compare is refused ([`comparable`]). And dates and intervals take part
+//! in arithmetic with numbers, which must be known as soon as names are.
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;

@@ -39,7 +39,7 @@ impl Relation {
             true => Constraints::default(),
             false => Constraints::new_unverified(vec![Constraint::PrimaryKey(key)]),
         };
-        let rows = snapshot.runs(def.id).iter().map(|run| run.len()).sum();
+        let (rows, _) = snapshot.size(def.id);
         Relation { def, layout, schema, constraints, rows }
     }
 

@@ -54,8 +54,7 @@ fn what_is_too_deep_is_refused() {
 
 #[test]
 fn a_query_has_so_much_memory_and_no_more() {
-    let database = Database::builder().query_memory(4 << 20).inline_maintenance();
-    let database = database.open_fs(std::sync::Arc::new(storage::MemFs::new())).unwrap();
+    let database = Database::builder().query_memory(4 << 20).inline_maintenance().open_in_memory().unwrap();
     let session = database.session();
     run(&session, "CREATE TABLE t (id BIGINT PRIMARY KEY, x TEXT)");
     let filled = "INSERT INTO t SELECT n, 'row number ' || n FROM generate_series(1, 40000) n";
@@ -136,8 +135,7 @@ fn a_transaction_changes_so_much_and_no_more() {
 
 #[test]
 fn a_query_of_the_catalogs_has_so_much_memory_and_no_more() {
-    let database = Database::builder().query_memory(8 << 20).inline_maintenance();
-    let database = database.open_fs(std::sync::Arc::new(storage::MemFs::new())).unwrap();
+    let database = Database::builder().query_memory(8 << 20).inline_maintenance().open_in_memory().unwrap();
     let session = database.session();
     let levels = |first: &str, next: &str| {
         let next = (1..=40).map(|n| format!(", l{n} AS (SELECT {next} AS a FROM l{})", n - 1));

@@ -114,13 +114,16 @@ impl Exec<'_, '_> {
         exprs.iter().map(|expr| self.eval(expr, env)).collect()
     }
 
-    /// Whether all conditions hold.
+    /// Whether all conditions hold. What was made for them is gone.
     pub(super) fn holds(&self, conditions: &[Expr], env: &Env<'_>) -> Result<bool, SqlError> {
+        let mark = self.meter.mark();
         for condition in conditions {
             if !self.eval(condition, env)?.is_true() {
+                self.meter.settle(mark, 0)?;
                 return Ok(false);
             }
         }
+        self.meter.settle(mark, 0)?;
         Ok(true)
     }
 

@@ -145,10 +145,7 @@ impl<'c, 'w> Exec<'c, 'w> {
         if !select.filter.is_empty() {
             let mut kept = Vec::new();
             for tuple in tuples {
-                let mark = self.meter.mark();
-                let holds = self.holds(&select.filter, &Env::new(&tuple, outer))?;
-                self.meter.settle(mark, 0)?;
-                if holds {
+                if self.holds(&select.filter, &Env::new(&tuple, outer))? {
                     kept.push(tuple);
                 }
             }
@@ -248,9 +245,8 @@ impl<'c, 'w> Exec<'c, 'w> {
 
     /// Whether a tuple passes a filter; it is counted if it does.
     fn kept(&self, filter: &[Expr], tuple: &Tuple, outer: Option<&Env<'_>>) -> Run<bool> {
-        let mark = self.meter.mark();
         let holds = self.holds(filter, &Env::new(tuple, outer))?;
-        self.meter.settle(mark, if holds { tuple_bytes(tuple) } else { 0 })?;
+        self.meter.take(if holds { tuple_bytes(tuple) } else { 0 })?;
         Ok(holds)
     }
 

@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::{Config, Host, SslMode};
 use tokio_postgres::{CancelToken, NoTls};
 use tokio_rustls::rustls::StreamOwned;
+use tokio_util::either::Either;
 
 use super::talk;
 use super::tls::{self, Stream};
@@ -42,8 +43,6 @@ pub struct Address {
 pub struct Link {
     /// What is said and heard on it.
     pub stream: Stream,
-    /// Its socket.
-    pub socket: TcpStream,
     /// The way to cancel.
     pub door: Door,
     /// What the server says it is.
@@ -112,27 +111,21 @@ impl Address {
         let lent = socket.try_clone().map_err(failed)?;
         lent.set_nonblocking(true).map_err(failed)?;
         let introduced = async {
-            let mut lent = Some(tokio::net::TcpStream::from_std(lent).map_err(failed)?);
-            let mut tls = tls::encrypt(&mut lent, self.mode, host).await.map_err(failed)?;
-            let known = match (&mut tls, &mut lent) {
-                (Some(tls), _) => self.introduce(tls).await?,
-                (None, Some(plain)) => self.introduce(plain).await?,
-                (None, None) => return Err(failed(io::ErrorKind::NotConnected.into())),
-            };
-            Ok((known, tls.map(|tls| tls.into_inner().1)))
+            let lent = tokio::net::TcpStream::from_std(lent).map_err(failed)?;
+            let mut stream = tls::encrypt(lent, self.mode, host).await.map_err(failed)?;
+            Ok::<_, Fault>((self.introduce(&mut stream).await?, stream))
         };
         let in_time = async { tokio::time::timeout(patience, introduced).await };
         let introduced = runtime().map_err(failed)?.block_on(in_time);
-        let ((token, version), tls) = introduced.map_err(|_| failed(io::ErrorKind::TimedOut.into()))??;
+        let ((token, version), stream) = introduced.map_err(|_| failed(io::ErrorKind::TimedOut.into()))??;
         socket.set_nonblocking(false).map_err(failed)?;
-        let stream = socket.try_clone().map_err(failed)?;
-        let stream = match tls {
-            Some(tls) => Stream::Tls(Box::new(StreamOwned::new(tls, stream))),
-            None => Stream::Plain(stream),
-        };
         let shared = Arc::new(socket.try_clone().map_err(failed)?);
+        let stream = match stream {
+            Either::Right(tls) => Stream::Tls(Box::new(StreamOwned::new(tls.into_inner().1, socket))),
+            Either::Left(_) => Stream::Plain(socket),
+        };
         let door = Door { token, peer, mode: self.mode, host: host.to_string(), stream: shared };
-        Ok(Link { stream, socket, door, version })
+        Ok(Link { stream, door, version })
     }
 
     /// Says who we are; what the server is, and how a statement is cancelled.
@@ -169,13 +162,9 @@ impl Door {
         let stream = TcpStream::connect_timeout(&self.peer, HASTE)?;
         stream.set_nonblocking(true)?;
         let asked = async {
-            let mut plain = Some(tokio::net::TcpStream::from_std(stream)?);
-            let asked = match (tls::encrypt(&mut plain, self.mode, &self.host).await?, plain) {
-                (Some(tls), _) => self.token.cancel_query_raw(tls, NoTls).await,
-                (None, Some(plain)) => self.token.cancel_query_raw(plain, NoTls).await,
-                (None, None) => return Err(io::ErrorKind::NotConnected.into()),
-            };
-            asked.map_err(io::Error::other)
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            let stream = tls::encrypt(stream, self.mode, &self.host).await?;
+            self.token.cancel_query_raw(stream, NoTls).await.map_err(io::Error::other)
         };
         runtime()?.block_on(async { tokio::time::timeout(HASTE, asked).await })?
     }

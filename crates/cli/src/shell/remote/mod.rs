@@ -65,7 +65,7 @@ impl Remote {
 
     fn open(&mut self) -> Result<(), Fault> {
         let link = self.address.connect()?;
-        self.wire = Some(Wire::new(link.stream, link.socket));
+        self.wire = Some(Wire::new(link.stream));
         *lock(&self.door) = Some(link.door);
         (self.version, self.status, self.named) = (link.version, Status::Idle, None);
         Ok(())

@@ -20,6 +20,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, StreamOwned,
 };
+use tokio_util::either::Either;
 
 /// The message that asks for encryption: a length and a number that is no version of the protocol.
 const REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -30,6 +31,16 @@ pub enum Stream {
     Plain(TcpStream),
     /// Encrypted.
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    /// What is under it.
+    pub fn socket(&self) -> &TcpStream {
+        match self {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref(),
+        }
+    }
 }
 
 impl Read for Stream {
@@ -57,17 +68,19 @@ impl Write for Stream {
     }
 }
 
-/// Encrypts a connection if the server can; `None` if it cannot and need not.
+/// Encrypts a connection if the server can, and leaves it as it is if that cannot and need not.
 pub async fn encrypt(
-    stream: &mut Option<tokio::net::TcpStream>,
+    mut socket: tokio::net::TcpStream,
     mode: SslMode,
     host: &str,
-) -> io::Result<Option<TlsStream<tokio::net::TcpStream>>> {
-    let Some(socket) = stream.as_mut().filter(|_| mode != SslMode::Disable) else { return Ok(None) };
+) -> io::Result<Either<tokio::net::TcpStream, TlsStream<tokio::net::TcpStream>>> {
+    if mode == SslMode::Disable {
+        return Ok(Either::Left(socket));
+    }
     socket.write_all(&REQUEST).await?;
     match (socket.read_u8().await?, mode) {
         (b'S', _) => {}
-        (b'N', SslMode::Prefer) => return Ok(None),
+        (b'N', SslMode::Prefer) => return Ok(Either::Left(socket)),
         (b'N', _) => {
             return Err(io::Error::other("the server does not offer TLS, and sslmode=require asks for it"));
         }
@@ -78,10 +91,7 @@ pub async fn encrypt(
     let name = ServerName::try_from(host.to_string()).map_err(io::Error::other)?;
     let roots = std::env::var_os("PGSSLROOTCERT");
     let connector = TlsConnector::from(Arc::new(config(roots.as_deref().map(Path::new))?));
-    match stream.take() {
-        Some(socket) => connector.connect(name, socket).await.map(Some),
-        None => Ok(None),
-    }
+    connector.connect(name, socket).await.map(Either::Right)
 }
 
 fn config(roots: Option<&Path>) -> io::Result<ClientConfig> {

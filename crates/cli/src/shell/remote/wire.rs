@@ -5,7 +5,6 @@
 //! ```
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::TcpStream;
 
 use super::talk::{Broken, report};
 use super::tls::Stream;
@@ -22,8 +21,6 @@ const HEAD: usize = 5;
 /// A socket whose other end speaks the protocol.
 pub struct Wire {
     stream: BufReader<Stream>,
-    /// What is under the stream.
-    socket: TcpStream,
 }
 
 /// A message of the server.
@@ -36,8 +33,8 @@ pub struct Frame {
 
 impl Wire {
     /// Takes over a connection after the login.
-    pub fn new(stream: Stream, socket: TcpStream) -> Wire {
-        Wire { stream: BufReader::with_capacity(PIECE, stream), socket }
+    pub fn new(stream: Stream) -> Wire {
+        Wire { stream: BufReader::with_capacity(PIECE, stream) }
     }
 
     /// Sends a message.
@@ -103,9 +100,9 @@ impl Wire {
 
     /// The first byte that waits to be read, 0 at the end; nothing if none waits.
     fn peek(&mut self) -> io::Result<Option<u8>> {
-        self.socket.set_nonblocking(true)?;
+        self.stream.get_ref().socket().set_nonblocking(true)?;
         let peeked = self.stream.fill_buf().map(|waiting| waiting.first().copied().unwrap_or(0));
-        self.socket.set_nonblocking(false)?;
+        self.stream.get_ref().socket().set_nonblocking(false)?;
         match peeked {
             Ok(byte) => Ok(Some(byte)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
