@@ -2,6 +2,7 @@
 //!
 //! It rests on the public API of `gnitz` alone: a connection is a session, a change feed is a subscription.
 
+mod alone;
 pub mod config;
 pub mod feed;
 pub mod http;

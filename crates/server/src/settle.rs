@@ -5,12 +5,14 @@
 //! must wake, which can take longer than the sync), so it settles where it is, as long as the disk is quick.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use gnitz::{Commit, Error, Result};
 use tokio::sync::oneshot;
+
+use crate::alone::Turns;
 
 /// A commit, and who waits for it.
 type Waiting = (Commit, oneshot::Sender<Result<()>>);
@@ -22,7 +24,7 @@ const QUICK: Duration = Duration::from_micros(500);
 pub struct Settler {
     queue: mpsc::Sender<Waiting>,
     /// Whose commit was the last.
-    last: AtomicI32,
+    turns: Turns,
     disk: Arc<Disk>,
 }
 
@@ -50,13 +52,12 @@ impl Settler {
         let of_thread = Arc::clone(&disk);
         let thread = std::thread::Builder::new().name("gnitz commits".to_string());
         thread.spawn(move || settle_all(&waiting, &of_thread))?;
-        Ok(Settler { queue, last: AtomicI32::default(), disk })
+        Ok(Settler { queue, turns: Turns::default(), disk })
     }
 
     /// Waits until the commit of a session is durable and can be seen. It becomes so, too, if this is dropped.
     pub async fn settle(&self, session: i32, commit: Commit) -> Result<()> {
-        let alone = self.last.swap(session, Ordering::Relaxed) == session;
-        if alone && self.disk.quick.load(Ordering::Relaxed) {
+        if self.turns.are_of(session, 1) && self.disk.quick.load(Ordering::Relaxed) {
             return self.disk.settle(commit);
         }
         let (done, settled) = oneshot::channel();

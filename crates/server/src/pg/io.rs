@@ -1,9 +1,11 @@
 //! A connection's two directions: frames in, answers out. Answers are written when the client waits for them, or when
 //! there are many.
 
-use std::io;
+use std::io::{self, ErrorKind, Read};
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -61,6 +63,31 @@ impl Io {
             self.input.reserve(8 << 10);
         }
         Ok(self.stream.read_buf(&mut self.input).await? > 0)
+    }
+
+    /// Looks for a message, again and again for so long, without sleeping; whether there was something. What is encrypted
+    /// is waited for, and so is the rest of a message that has begun.
+    pub(crate) fn look(&mut self, moment: Duration) -> bool {
+        let Either::Left(stream) = &self.stream else { return false };
+        if !self.input.is_empty() {
+            return false;
+        }
+        let socket = SockRef::from(stream);
+        let begun = Instant::now();
+        let mut piece = [0; 2 << 10];
+        loop {
+            match (&*socket).read(&mut piece) {
+                Ok(count @ 1..) => {
+                    self.input.extend_from_slice(&piece[..count]);
+                    return true;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock && begun.elapsed() < moment => {
+                    std::thread::yield_now();
+                }
+                // The end and errors are found by who waits.
+                _ => return false,
+            }
+        }
     }
 
     /// The next message of a client that has not said who it is, if all of it has been read.

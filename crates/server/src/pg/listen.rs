@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
+use crate::alone::Turns;
 use crate::metrics::Metrics;
 use crate::pg::cancel::{Backends, Cause, TICK};
 use crate::pg::scram;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// Waits for commits.
     pub(crate) settler: Settler,
+    /// Whose message was the last.
+    pub(crate) speakers: Turns,
     /// The connections.
     pub(crate) backends: Backends,
     /// Makes up the secrets of users who do not exist.
@@ -64,8 +67,9 @@ impl Listener {
             tracing::warn!("no role has a password: only connections from this machine are accepted");
         }
         let backends = Backends::default();
-        let settler = Settler::start()?;
-        let shared = Shared { database, options, tls, metrics, settler, backends, key, phase: receiver };
+        let (settler, speakers) = (Settler::start()?, Turns::default());
+        let shared =
+            Shared { database, options, tls, metrics, settler, speakers, backends, key, phase: receiver };
         Ok(Listener { listener, shared: Arc::new(shared), phase })
     }
 

@@ -31,6 +31,7 @@ mod startup;
 mod statement;
 mod tls;
 mod types;
+mod wait;
 
 use std::time::Duration;
 

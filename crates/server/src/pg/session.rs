@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gnitz::{
     Commit, Datum, Outcome, Session, SessionFacts, SettingChange, State, StatementKind, Status, Value,
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::meter::Meter;
 use crate::metrics::Held;
 use crate::pg::Phase;
-use crate::pg::cancel::{self, Backend};
+use crate::pg::cancel::Backend;
 use crate::pg::command::{Command, Discard};
 use crate::pg::cursor;
 use crate::pg::error::Report;
@@ -28,6 +28,7 @@ use crate::pg::portal::{Answer, Cursor, Done, Portal};
 use crate::pg::settings::{self, Settings};
 use crate::pg::statement::{Body, Cache, Named, Prepared, Statement, plan_briefly};
 use crate::pg::types::oid;
+use crate::pg::wait::{Linger, Wake};
 
 /// Bytes of a value that is large.
 const LARGE: usize = 64 << 10;
@@ -57,13 +58,14 @@ pub(crate) struct Client {
     pub(crate) wanted: bool,
     /// What the statement that ran has committed, until it is waited for.
     unsettled: Option<Commit>,
-    phase: watch::Receiver<Phase>,
+    pub(crate) linger: Linger,
+    pub(crate) phase: watch::Receiver<Phase>,
 }
 
 /// A connection's place among all of them, which is given back whatever way it ends.
 pub(crate) struct Slot {
     backend: Arc<Backend>,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     _open: Held,
 }
 
@@ -89,16 +91,6 @@ impl Drop for Slot {
     }
 }
 
-/// What a wait for the client ended with.
-enum Wake {
-    /// There is more to read.
-    Input,
-    /// The client has gone.
-    End,
-    /// It has been waited for too long, or the server ends.
-    Told(Report),
-}
-
 impl Client {
     /// A connection that the client has been told is ready.
     pub(crate) fn new(mut io: Io, engine: Session, settings: Settings, slot: Slot) -> Client {
@@ -119,6 +111,7 @@ impl Client {
             skipping: false,
             wanted: false,
             unsettled: None,
+            linger: Linger::default(),
             phase,
         };
         client.share_settings();
@@ -162,30 +155,6 @@ impl Client {
         }
     }
 
-    /// Waits for more, after what the client waits for is written.
-    async fn wait(&mut self) -> io::Result<Wake> {
-        if std::mem::take(&mut self.wanted) {
-            self.io.flush().await?;
-        }
-        let limit = self.idle_limit();
-        let idle = async {
-            match &limit {
-                Some((limit, _)) => tokio::time::sleep(*limit).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = self.backend.ended() => Ok(Wake::Told(cancel::terminated())),
-            more = self.io.fill() => Ok(if more? { Wake::Input } else { Wake::End }),
-            _ = self.phase.wait_for(|phase| *phase == Phase::Ending) => Ok(Wake::Told(cancel::terminated())),
-            () = idle => Ok(match limit {
-                Some((_, report)) => Wake::Told(report),
-                None => Wake::End,
-            }),
-        }
-    }
-
     /// The epoch that readers see.
     pub(crate) fn database_epoch(&self) -> Option<u64> {
         self.backend.shared.database.epoch().ok()
@@ -194,17 +163,6 @@ impl Client {
     /// Whether the server ends.
     pub(crate) fn is_ending(&self) -> bool {
         *self.phase.borrow() == Phase::Ending
-    }
-
-    /// How long the client may do nothing now, and what it is told then.
-    fn idle_limit(&self) -> Option<(Duration, Report)> {
-        if self.in_block() {
-            let limit = self.settings.time("idle_in_transaction_session_timeout")?;
-            let message = "terminating connection due to idle-in-transaction timeout";
-            return Some((limit, Report::fatal("25P03", message)));
-        }
-        let limit = self.settings.time("idle_session_timeout")?;
-        Some((limit, Report::fatal("57P05", "terminating connection due to idle-session timeout")))
     }
 
     async fn answer(&mut self, message: Message) -> io::Result<()> {
