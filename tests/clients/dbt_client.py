@@ -36,16 +36,16 @@ def main():
     cursor = connection.cursor()
     results = {result.node.name: result.status for result in dbt("build").results}
     assert results["sales"] == results["customers"] == results["by_day"] == "success" and results["totals_agree"] == "pass", results
-    assert query(cursor, "SELECT customer, sales, total FROM customers ORDER BY 1") == [("ada", "2", "14.75"), ("bob", "1", "7.00"), ("o'neil", "1", "1.00")]
-    assert query(cursor, "SELECT count(*) FROM latest") == [("5",)]
+    assert query(cursor, "SELECT customer, sales, total FROM analytics.customers ORDER BY 1") == [("ada", "2", "14.75"), ("bob", "1", "7.00"), ("o'neil", "1", "1.00")]
+    assert query(cursor, "SELECT count(*) FROM analytics.latest") == [("5",)]
 
     # The materialized view follows by itself; the tables do with the next run.
-    cursor.execute("INSERT INTO sales VALUES (6, 'bob', 3, '2026-02-03')")
-    assert query(cursor, "SELECT sales, total FROM by_day WHERE day = '2026-02-03'") == [("2", "5.00")]
-    assert query(cursor, "SELECT total FROM customers WHERE customer = 'bob'") == [("7.00",)]
+    cursor.execute("INSERT INTO analytics.sales VALUES (6, 'bob', 3, '2026-02-03')")
+    assert query(cursor, "SELECT sales, total FROM analytics.by_day WHERE day = '2026-02-03'") == [("2", "5.00")]
+    assert query(cursor, "SELECT total FROM analytics.customers WHERE customer = 'bob'") == [("7.00",)]
     dbt("run", "--full-refresh")
-    assert query(cursor, "SELECT total FROM customers WHERE customer = 'bob'") == [("10.00",)]
-    assert query(cursor, "SELECT count(*) FROM latest") == [("6",)]
+    assert query(cursor, "SELECT total FROM analytics.customers WHERE customer = 'bob'") == [("10.00",)]
+    assert query(cursor, "SELECT count(*) FROM analytics.latest") == [("6",)]
 
     dbt("docs", "generate")
     nodes = json.loads(pathlib.Path(scratch.name, "target", "catalog.json").read_text())["nodes"]
@@ -53,7 +53,7 @@ def main():
     assert kinds == {"seed.shop.sales": "BASE TABLE", "model.shop.customers": "BASE TABLE", "model.shop.latest": "BASE TABLE",
                      "model.shop.by_day": "MATERIALIZED VIEW"}, kinds
     assert nodes["seed.shop.sales"]["columns"]["amount"]["type"] == "numeric(10,2)"
-    cursor.execute("DROP TABLE sales, customers, latest CASCADE")
+    cursor.execute("DROP SCHEMA analytics CASCADE")
     print("dbt", importlib.metadata.version("dbt-core"), "ok")
 
 

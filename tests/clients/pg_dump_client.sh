@@ -35,10 +35,16 @@ CREATE MATERIALIZED VIEW ${name}_sum AS
 CREATE MATERIALIZED VIEW ${name}_large AS SELECT total FROM ${name}_sum WHERE total > 2;
 CREATE ROLE ${name}_role LOGIN;
 GRANT SELECT ON $name TO ${name}_role;
+CREATE SCHEMA ${name}_other;
+CREATE TABLE ${name}_other.$name (id BIGSERIAL PRIMARY KEY, n INTEGER);
+INSERT INTO ${name}_other.$name (n) VALUES (1), (2);
+CREATE MATERIALIZED VIEW ${name}_other.total AS SELECT sum(a.n) AS n FROM ${name}_other.$name AS a JOIN $name USING (id);
+GRANT USAGE ON SCHEMA ${name}_other TO ${name}_role;
 SQL
 contents() {
     run "$1" -At -c "SET search_path TO public" -c "SELECT * FROM $name ORDER BY id" -c "SELECT * FROM ${name}_made ORDER BY id" -c "SELECT * FROM ${name}_bag ORDER BY a, b" \
-        -c "SELECT * FROM ${name}_sum ORDER BY label" -c "SELECT * FROM ${name}_large"
+        -c "SELECT * FROM ${name}_sum ORDER BY label" -c "SELECT * FROM ${name}_large" \
+        -c "SELECT * FROM ${name}_other.$name ORDER BY id" -c "SELECT * FROM ${name}_other.total"
 }
 
 pg_dump --schema-only "$address" >"$scratch/schema"
@@ -47,7 +53,9 @@ for words in "CREATE TABLE public.$name (" "price numeric(10,2) DEFAULT 1.5" "la
     "CREATE MATERIALIZED VIEW public.${name}_sum AS" "FROM public.${name}_sum WHERE" "(SELECT label, price FROM public.$name WHERE id < 100)" \
     "ALTER TABLE public.${name}_made ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (" "START WITH 7" \
     "ALTER SEQUENCE public.${name}_made_other_seq OWNED BY public.${name}_made.other" "nextval('public.${name}_made_other_seq'::regclass)" \
-    "GRANT SELECT ON TABLE public.$name TO ${name}_role"; do
+    "GRANT SELECT ON TABLE public.$name TO ${name}_role" "CREATE SCHEMA ${name}_other;" "CREATE TABLE ${name}_other.$name (" \
+    "FROM ${name}_other.$name AS a JOIN public.$name USING" "nextval('${name}_other.${name}_id_seq'::regclass)" \
+    "GRANT USAGE ON SCHEMA ${name}_other TO ${name}_role"; do
     has "$scratch/schema" "$words"
 done
 for words in 'pg_catalog\.pg_' 'CREATE TYPE' 'CREATE FUNCTION' 'CREATE CAST' 'SCHEMA public'; do has_not "$scratch/schema" "$words"; done

@@ -25,6 +25,8 @@ CREATE TABLE ${name}_pair (a INTEGER, b TEXT, PRIMARY KEY (b, a));
 CREATE MATERIALIZED VIEW ${name}_sum AS SELECT label, sum(price) AS total FROM $name GROUP BY label;
 CREATE ROLE ${name}_role LOGIN;
 GRANT SELECT ON $name TO ${name}_role;
+CREATE SCHEMA ${name}_s AUTHORIZATION ${name}_role;
+CREATE TABLE ${name}_s.$name (id SERIAL PRIMARY KEY);
 SQL
 
 shows "public | $name | table | gnitz" '\d'
@@ -47,6 +49,10 @@ shows "Did not find any relations." '\dv'
 shows "public | ${name}_pkey | index | gnitz | $name" '\di'
 shows "pg_catalog | lower | text | text | func" '\df lower'
 shows "public | pg_database_owner" '\dn'
+shows "${name}_s | ${name}_role" '\dn'
+shows "Table \"${name}_s.$name\"" "\\d ${name}_s.$name"
+shows "id | integer | | not null | nextval('${name}_s.${name}_id_seq'::regclass)" "\\d ${name}_s.$name"
+shows "${name}_s | $name | table | gnitz" "\\dt ${name}_s.*"
 shows "gnitz | gnitz | UTF8" '\l'
 shows "${name}_role" '\du'
 shows "${name}_role=r/gnitz" "\\dp $name"
@@ -109,5 +115,5 @@ kill -INT $client
 if wait $client; then echo "psql was not interrupted"; exit 1; fi
 grep -q 'canceling statement due to user request' "$scratch/answer"
 
-run -q -c "DROP TABLE $name, ${name}_pair CASCADE" -c "DROP ROLE ${name}_role" >"$scratch/answer"
+run -q -c "DROP TABLE $name, ${name}_pair CASCADE" -c "DROP SCHEMA ${name}_s CASCADE" -c "DROP ROLE ${name}_role" >"$scratch/answer"
 echo "$(psql --version) ok"

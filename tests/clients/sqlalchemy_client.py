@@ -62,6 +62,20 @@ assert f"{name}_numbers" in inspector.get_sequence_names()
 assert inspector.get_pk_constraint(name)["constrained_columns"] == ["id"]
 reflected = sa.Table(name, sa.MetaData(), autoload_with=engine)
 assert [column.name for column in reflected.columns] == ["id", "label", "price"]
+
+# A table of the same name in a schema of its own.
+with engine.begin() as connection:
+    connection.execute(sa.schema.CreateSchema(f"{name}_s", if_not_exists=True))
+other = sa.Table(name, sa.MetaData(), sa.Column("id", sa.BigInteger, primary_key=True), sa.Column("n", sa.Integer), schema=f"{name}_s")
+other.create(engine)
+assert sa.inspect(engine).get_table_names(schema=f"{name}_s") == [name] and f"{name}_s" in sa.inspect(engine).get_schema_names()
+with engine.begin() as connection:
+    made = connection.execute(sa.insert(other).values(n=5).returning(other.c.id)).scalar_one()
+    assert connection.execute(sa.select(other.c.n).where(other.c.id == made)).scalar_one() == 5
+again = sa.Table(name, sa.MetaData(schema=f"{name}_s"), autoload_with=engine)
+assert [column.name for column in again.columns] == ["id", "n"] and [column.name for column in again.primary_key] == ["id"]
+with engine.begin() as connection:
+    connection.execute(sa.schema.DropSchema(f"{name}_s", cascade=True))
 with engine.begin() as connection:
     connection.execute(sa.text(f"DROP TABLE {name} CASCADE"))
 Base.metadata.drop_all(engine)

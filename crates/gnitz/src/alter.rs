@@ -33,7 +33,7 @@ pub(crate) fn apply(
     match &alter.action {
         AlterAction::Rename(to) => {
             exists(&catalog, to, false, notices)?;
-            catalog.permit_in_schema(by, Privileges::CREATE)?;
+            catalog.permit_in_schema(by, to, Privileges::CREATE)?;
             return rename(planner, base, catalog, (&relation, to));
         }
         AlterAction::RenameColumn(from, to) => rename_column(&mut catalog, &relation, from, to)?,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use sql::TableKind;
+use sql::{TableKind, names};
 
 use crate::error::{Error, Result};
 use crate::relation::Relation;
@@ -11,15 +11,17 @@ use crate::session::Session;
 use crate::written::definition;
 
 impl Session {
-    /// The names of all relations and their columns, each once, in order.
+    /// The names of all schemas, relations and columns, each once, in order.
     pub fn names(&self) -> Result<Vec<String>> {
         let version = self.core().engine().published()?;
         let relations = version.compiled.catalog.relations();
+        let schemas = version.compiled.catalog.namespaces.keys().cloned();
         let mut names: Vec<String> = relations
             .flat_map(|relation| {
                 let columns = relation.def.columns.iter().map(|column| column.name.clone());
-                std::iter::once(relation.name().to_string()).chain(columns)
+                std::iter::once(relation.def.own_name().to_string()).chain(columns)
             })
+            .chain(schemas)
             .collect();
         names.sort();
         names.dedup();
@@ -41,7 +43,9 @@ impl Session {
         };
         let mut stored: Vec<&Arc<Relation>> = catalog.stored().filter(|relation| !is_own(relation)).collect();
         stored.sort_by_key(|relation| relation.id());
-        Ok(stored.into_iter().map(|relation| definition(catalog, relation)).collect())
+        let schemas = catalog.namespaces.keys().filter(|schema| *schema != names::PUBLIC);
+        let schemas = schemas.map(|schema| format!("CREATE SCHEMA {}", names::quoted(schema)));
+        Ok(schemas.chain(stored.into_iter().map(|relation| definition(catalog, relation))).collect())
     }
 
     /// How many bytes of its file the running `COPY … FROM` has read: for a progress bar.

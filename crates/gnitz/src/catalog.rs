@@ -13,8 +13,9 @@ use sql::TableKind;
 use zset::{CollectionId, Secret};
 
 use crate::error::Result;
+use crate::namespace::{self, Namespace};
 use crate::relation::Relation;
-use crate::role::Roles;
+use crate::role::{Object, Roles};
 use crate::system;
 
 /// All definitions. Cheap enough to clone for every statement that changes one.
@@ -28,8 +29,11 @@ pub(crate) struct Catalog {
     pub(crate) program: Program,
     /// Who may do what.
     pub(crate) roles: Roles,
-    /// The next collection's number; numbers are never used again.
+    /// The next collection's or schema's number; numbers are never used again.
     pub(crate) next: u32,
+    /// The schemas, by name.
+    pub(crate) namespaces: BTreeMap<String, Namespace>,
+    /// By full name.
     relations: BTreeMap<String, Arc<Relation>>,
     by_id: BTreeMap<CollectionId, Arc<Relation>>,
 }
@@ -40,8 +44,8 @@ impl Catalog {
         let circuit = Circuit::new();
         let program = circuit::lower(&circuit)?;
         let (relations, by_id) = (BTreeMap::new(), BTreeMap::new());
-        let mut catalog =
-            Catalog { secret, circuit, program, roles: Roles::new(), next: 1, relations, by_id };
+        let (roles, namespaces) = (Roles::new(), namespace::first());
+        let mut catalog = Catalog { secret, circuit, program, roles, next: 1, namespaces, relations, by_id };
         system::relations(secret).for_each(|relation| catalog.insert(relation));
         Ok(catalog)
     }
@@ -94,7 +98,7 @@ impl Catalog {
     pub(crate) fn remove(&mut self, relation: &Relation) -> Vec<CollectionId> {
         self.relations.remove(relation.name());
         self.by_id.remove(&relation.id());
-        self.roles.forget(relation.id());
+        self.roles.forget(Object::Relation(relation.id()));
         match relation.def.kind {
             TableKind::View => self.circuit.remove(relation.id()),
             TableKind::Table | TableKind::System | TableKind::Sequence => vec![relation.id()],

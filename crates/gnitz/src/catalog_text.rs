@@ -10,12 +10,13 @@ use std::str::FromStr;
 
 use circuit::{Circuit, Program};
 use sql::statement::Privileges;
-use sql::{ColumnDef, Course, Identity, TableDef, TableKind};
+use sql::{ColumnDef, Course, Identity, TableDef, TableKind, names};
 use zset::{CollectionId, ColumnType, Schema, Secret, Type};
 
 use crate::catalog::Catalog;
 use crate::counter::{Owner, Sequence};
 use crate::error::{Error, Result};
+use crate::namespace::Namespace;
 use crate::relation::{Relation, View};
 use crate::role::{FIRST, Object, Role, Roles};
 
@@ -25,6 +26,9 @@ const FORMAT: u32 = 1;
 /// Writes the catalog.
 pub(crate) fn print(catalog: &Catalog) -> String {
     let mut text = format!("gnitz-catalog {FORMAT}\nnext {}\n", catalog.next);
+    for (name, namespace) in catalog.namespaces.iter().filter(|(name, _)| *name != names::PUBLIC) {
+        let _ = writeln!(text, "schema {} {} {}", namespace.number, quote(name), quote(&namespace.owner));
+    }
     for relation in catalog.stored() {
         print_relation(&mut text, relation);
     }
@@ -62,12 +66,16 @@ pub(crate) fn parse(text: &str, secret: Secret) -> Result<Catalog> {
         }
         match word.as_str() {
             "next" => catalog.next = line.number()?,
+            "schema" => {
+                let number = line.number()?;
+                catalog.namespaces.insert(line.string()?, Namespace { number, owner: line.string()? });
+            }
             "table" => open = Some(Draft::new(TableKind::Table, &mut line)?),
             "view" => open = Some(Draft::new(TableKind::View, &mut line)?),
             "plain-view" => open = Some(Draft::new(TableKind::PlainView, &mut line)?),
             "sequence" => open = Some(Draft::new(TableKind::Sequence, &mut line)?),
             "role" => read_role(&mut roles, &mut line)?,
-            "right" => read_right(&mut roles, &mut line)?,
+            "right" => read_right(&catalog, &mut roles, &mut line)?,
             "circuit" => catalog.circuit = parse_part::<Circuit>("circuit", &line.string()?)?,
             "program" => catalog.program = parse_part::<Program>("program", &line.string()?)?,
             "end" => ended = true,
@@ -95,7 +103,7 @@ fn print_relation(text: &mut String, relation: &Relation) {
         TableKind::PlainView => "plain-view",
         TableKind::Table | TableKind::System | TableKind::Sequence => "table",
     };
-    let _ = writeln!(text, "{kind} {} {}", def.id.0, quote(&def.name));
+    let _ = writeln!(text, "{kind} {} {}", def.id.0, quote_full(&def.name));
     for column in &def.columns {
         let null = if column.ty.nullable { "null" } else { "not-null" };
         let _ = write!(text, "column {} {} {null}", quote(&column.name), quote(&column.ty.ty.to_string()));
@@ -107,7 +115,7 @@ fn print_relation(text: &mut String, relation: &Relation) {
         }
         if let Some(Identity { always, sequence }) = &column.identity {
             let how = if *always { "always" } else { "by-default" };
-            let _ = write!(text, " identity {how} {}", quote(sequence));
+            let _ = write!(text, " identity {how} {}", quote_full(sequence));
         }
         text.push('\n');
     }
@@ -126,7 +134,7 @@ fn print_relation(text: &mut String, relation: &Relation) {
 
 fn print_sequence(text: &mut String, relation: &Relation, sequence: &Sequence) {
     let Course { ty, start, increment, min, max } = sequence.course;
-    let _ = writeln!(text, "sequence {} {}", relation.id().0, quote(relation.name()));
+    let _ = writeln!(text, "sequence {} {}", relation.id().0, quote_full(relation.name()));
     let _ = writeln!(text, "counts {} {start} {increment} {min} {max}", quote(&ty.to_string()));
     if let Some(Owner { table, column, identity }) = sequence.owner {
         let how = if identity { "identity" } else { "default" };
@@ -152,7 +160,7 @@ fn print_roles(text: &mut String, roles: &Roles) {
     }
     for (object, role, privileges) in roles.rights() {
         let object = match object {
-            Object::Schema => 0,
+            Object::Schema(number) => number,
             Object::Relation(id) => id.0,
         };
         let _ = write!(text, "right {object} {}", quote(role.unwrap_or_default()));
@@ -181,11 +189,12 @@ fn read_role(roles: &mut Roles, line: &mut Line) -> Result<()> {
     Ok(())
 }
 
-/// Collection 0, which no relation has, stands for the schema, and the empty name for everybody.
-fn read_right(roles: &mut Roles, line: &mut Line) -> Result<()> {
-    let object = match line.number()? {
-        0 => Object::Schema,
-        id => Object::Relation(CollectionId(id)),
+/// The number is a schema's or a relation's, and the empty name stands for everybody.
+fn read_right(catalog: &Catalog, roles: &mut Roles, line: &mut Line) -> Result<()> {
+    let number = line.number()?;
+    let object = match catalog.namespaces.values().any(|namespace| namespace.number == number) {
+        true => Object::Schema(number),
+        false => Object::Relation(CollectionId(number)),
     };
     let role = Some(line.string()?).filter(|name| !name.is_empty());
     let mut privileges = Privileges::NONE;
@@ -221,6 +230,15 @@ fn verify(catalog: &Catalog) -> Result<()> {
     let roles = |relation: &Relation| catalog.roles.get(&relation.owner).is_some();
     if let Some(orphan) = catalog.stored().find(|relation| !roles(relation)) {
         return Err(broken(format!("{} belongs to nobody", orphan.name())));
+    }
+    for (name, namespace) in &catalog.namespaces {
+        if catalog.roles.get(&namespace.owner).is_none() || namespace.number >= catalog.next {
+            return Err(broken(format!("the schema {name} belongs to nobody, or has no number")));
+        }
+    }
+    let placed = |relation: &Relation| catalog.namespace(relation.name()).is_some();
+    if let Some(lost) = catalog.stored().find(|relation| !placed(relation)) {
+        return Err(broken(format!("{} is in no schema", lost.name())));
     }
     catalog.circuit.verify().map_err(|error| broken(format!("circuit: {error}")))?;
     catalog.program.verify().map_err(|error| broken(format!("program: {error}")))?;
@@ -279,7 +297,7 @@ struct Draft {
 impl Draft {
     fn new(kind: TableKind, line: &mut Line) -> Result<Draft> {
         let id = CollectionId(line.number()?);
-        let name = line.string()?;
+        let name = line.full_name()?;
         let schema = Schema { columns: Vec::new(), key: Vec::new() };
         let is_view = matches!(kind, TableKind::View | TableKind::PlainView);
         let view = is_view.then(|| View {
@@ -367,7 +385,7 @@ fn read_column(line: &mut Line) -> Result<ColumnDef> {
                     "by-default" => false,
                     other => return Err(broken(format!("{other} is no way to be generated"))),
                 };
-                column.identity = Some(Identity { always, sequence: line.string()? });
+                column.identity = Some(Identity { always, sequence: line.full_name()? });
             }
             other => return Err(broken(format!("unknown property {other} of a column"))),
         }
@@ -424,6 +442,16 @@ impl Line {
         }
     }
 
+    /// What [`quote_full`] wrote.
+    fn full_name(&mut self) -> Result<String> {
+        let own = self.string()?;
+        if !matches!(self.tokens.as_slice().first(), Some(Token::Word(word)) if word == "in") {
+            return Ok(names::full(names::PUBLIC, &own));
+        }
+        self.expect("in")?;
+        Ok(names::full(&self.string()?, &own))
+    }
+
     fn expect(&mut self, word: &str) -> Result<()> {
         if self.word()? == word { Ok(()) } else { Err(broken(format!("{word} is missing"))) }
     }
@@ -446,6 +474,14 @@ fn quote(text: &str) -> String {
         "\"{}\"",
         text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\r', "\\r")
     )
+}
+
+/// The own name of a relation, and its schema if that is not `public`.
+fn quote_full(full: &str) -> String {
+    match names::split(full) {
+        (names::PUBLIC, own) => quote(own),
+        (schema, own) => format!("{} in {}", quote(own), quote(schema)),
+    }
 }
 
 /// Reads a string from behind its opening quote.

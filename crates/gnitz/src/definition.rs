@@ -8,9 +8,10 @@ use std::sync::atomic::AtomicBool;
 
 use sql::ddl::TableDraft;
 use sql::statement::{
-    Alter, AlterAction, CreateView, Drop, Privileges, Restart, RoleChange, SequenceDraft, Statement,
+    Alter, AlterAction, CreateView, Drop, Privileges, Restart, RoleChange, SchemaChange, SequenceDraft,
+    Statement,
 };
-use sql::{ColumnDef, Planner, SqlError, SqlState, TableDef, TableKind};
+use sql::{ColumnDef, Planner, SqlError, SqlState, TableDef, TableKind, names};
 use storage::State;
 
 use crate::catalog::Catalog;
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::notice::Notice;
 use crate::relation::{Relation, fingerprint};
 use crate::version::{Compiled, Version};
-use crate::{alter, plain_view, rights, serial, view};
+use crate::{alter, plain_view, rights, schema, serial, view};
 
 /// A change of the catalog, as data: a transaction keeps those it made, and makes them again on the newest version
 /// when it commits.
@@ -47,6 +48,8 @@ pub(crate) enum Change {
     Drop(Drop),
     /// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`, `ALTER VIEW`
     Alter(Alter),
+    /// `CREATE SCHEMA`, `DROP SCHEMA`, `ALTER SCHEMA`
+    Schema(SchemaChange),
     /// `CREATE ROLE`, `GRANT` and their kin; passwords are verifiers already.
     Roles(RoleChange),
 }
@@ -67,8 +70,29 @@ impl Definition {
                 AlterAction::Rename(to) => vec![alter.name.clone(), to.clone()],
                 AlterAction::RenameColumn(..) | AlterAction::Owner(_) => vec![alter.name.clone()],
             },
-            Change::Roles(_) => Vec::new(),
+            Change::Schema(_) | Change::Roles(_) => Vec::new(),
         }
+    }
+}
+
+impl Definition {
+    /// The schemas that get something new, or go with all that is in them.
+    pub(crate) fn schemas(&self) -> Vec<&str> {
+        match &self.what {
+            Change::Table(draft) => vec![names::split(&draft.name).0],
+            Change::Sequence(draft) => vec![names::split(&draft.name).0],
+            Change::View(create) | Change::PlainView(create) => vec![names::split(&create.name).0],
+            Change::Schema(SchemaChange::Create { name, .. } | SchemaChange::Owner { name, .. }) => {
+                vec![name]
+            }
+            Change::Schema(SchemaChange::Drop { names, .. }) => names.iter().map(String::as_str).collect(),
+            Change::Restart(_) | Change::Drop(_) | Change::Alter(_) | Change::Roles(_) => Vec::new(),
+        }
+    }
+
+    /// Whether schemas go.
+    pub(crate) fn drops_schemas(&self) -> bool {
+        matches!(self.what, Change::Schema(SchemaChange::Drop { .. }))
     }
 }
 
@@ -88,24 +112,25 @@ impl Definition {
         let catalog = &base.compiled.catalog;
         match &self.what {
             Change::Table(draft) => {
-                catalog.permit_in_schema(by, Privileges::CREATE)?;
+                catalog.permit_in_schema(by, &draft.name, Privileges::CREATE)?;
                 create_table(planner, base, draft, (epoch, by), notices)
             }
             Change::Sequence(draft) => {
-                catalog.permit_in_schema(by, Privileges::CREATE)?;
+                catalog.permit_in_schema(by, &draft.name, Privileges::CREATE)?;
                 serial::create(planner, base, draft, (epoch, by), notices)
             }
             Change::Restart(all) => serial::restart(planner, base, all, (epoch, by), notices),
             Change::View(create) => {
-                catalog.permit_in_schema(by, Privileges::CREATE)?;
+                catalog.permit_in_schema(by, &create.name, Privileges::CREATE)?;
                 view::create(planner, base, create, (epoch, by, cancel), notices)
             }
             Change::PlainView(create) => {
-                catalog.permit_in_schema(by, Privileges::CREATE)?;
+                catalog.permit_in_schema(by, &create.name, Privileges::CREATE)?;
                 plain_view::create(planner, base, create, (epoch, by))
             }
             Change::Alter(alter) => alter::apply(planner, base, alter, by, notices),
             Change::Drop(drop) => drop_relations(planner, base, drop, by, notices),
+            Change::Schema(change) => schema::change(planner, base, change, by, notices),
             Change::Roles(change) => {
                 let mut catalog = catalog.clone();
                 catalog.change_roles(change, by)?;
@@ -147,12 +172,13 @@ fn drop_relations(
 ) -> Redefined {
     let mut catalog = base.compiled.catalog.clone();
     let mut state = base.state.clone();
-    let targets = targets(&catalog, drop, notices)?;
-    if targets.is_empty() {
+    let named = named(&catalog, drop, notices)?;
+    if named.is_empty() {
         return Ok(None);
     }
-    for relation in targets {
-        catalog.permit_owner(by, &relation)?;
+    // Who may drop something may drop what depends on it, whose ever that is.
+    named.iter().try_for_each(|relation| catalog.permit_drop(by, relation))?;
+    for relation in with_dependents(&catalog, &named, drop.cascade, notices)? {
         for freed in catalog.remove(&relation) {
             state.remove(freed);
         }
@@ -197,16 +223,21 @@ pub(crate) fn renamed(mut columns: Vec<ColumnDef>, names: &[String]) -> Result<V
     Ok(columns)
 }
 
-/// What is to go, dependents first. Everything that would be left dangling is named in the refusal.
-fn targets(catalog: &Catalog, drop: &Drop, notices: &mut Vec<Notice>) -> Result<Vec<Arc<Relation>>> {
-    let named = named(catalog, drop, notices)?;
+/// These and, with CASCADE, what depends on them, dependents first. Everything that would be left dangling is named
+/// in the refusal.
+pub(crate) fn with_dependents(
+    catalog: &Catalog,
+    named: &[Arc<Relation>],
+    cascade: bool,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<Arc<Relation>>> {
     let mut targets: Vec<Arc<Relation>> = Vec::new();
-    for relation in &named {
+    for relation in named {
         let dependents = catalog.dependents(relation.id());
         let is_named = |other: &Arc<Relation>| named.iter().any(|n| n.id() == other.id());
         let left: Vec<String> =
             dependents.iter().filter(|d| !is_named(d)).map(|d| d.name().to_string()).collect();
-        if !drop.cascade && !left.is_empty() {
+        if !cascade && !left.is_empty() {
             return Err(Error::Dependents { name: relation.name().to_string(), dependents: left });
         }
         serial::check_drop(catalog, relation, &is_named)?;

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use sql::{Position, SqlError, SqlState};
+use sql::{Position, SqlError, SqlState, names};
 use storage::StorageError;
 use vm::VmError;
 use zset::ZsetError;
@@ -237,7 +237,8 @@ impl fmt::Display for Error {
             Error::Duplicate { table, key } => {
                 write!(
                     f,
-                    "duplicate key value violates unique constraint \"{table}_pkey\": Key {key} already exists"
+                    "duplicate key value violates unique constraint \"{}_pkey\": Key {key} already exists",
+                    names::own(table)
                 )
             }
             Error::Conflict { table, key } => write!(

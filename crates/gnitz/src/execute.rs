@@ -94,6 +94,7 @@ impl Prepared {
             Statement::CreateTable(_)
             | Statement::CreateSequence(_)
             | Statement::Restart(_)
+            | Statement::Schema(_)
             | Statement::CreateView(_)
             | Statement::Drop(_)
             | Statement::Alter(_)
@@ -284,7 +285,7 @@ impl Prepared {
             }
             Statement::Drop(drop) => core.define(Change::Drop(drop.clone())).map(noted),
             Statement::DropAbsent(drop) => upkeep::drop_absent(core, drop).map(noted),
-            Statement::CreateSchema => upkeep::create_schema(core).map(noted),
+            Statement::Schema(change) => core.define(Change::Schema(change.clone())).map(noted),
             Statement::Upkeep(asked) => upkeep::run(core, asked).map(noted),
             Statement::Alter(alter) => core.define(Change::Alter(alter.clone())).map(noted),
             Statement::Role(change) => {
@@ -471,6 +472,10 @@ impl Prepared {
     }
 
     fn copy_layout_here(&self, core: &Core) -> Result<Option<CopyLayout>> {
+        // Who may not copy hears it before anything is said of the rows.
+        if matches!(self.statement, Statement::CopyFrom(_) | Statement::CopyTo(_)) {
+            core.read(|work| work.base().compiled.catalog.permit(core.role(), &self.needs))?;
+        }
         let (format, columns) = match &self.statement {
             Statement::CopyFrom(copy) if copy.place == CopyPlace::Stream => {
                 (&copy.format, core.read(|work| width(work, &copy.table, &copy.columns))?)

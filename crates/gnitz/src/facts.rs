@@ -13,11 +13,12 @@ use zset::{CollectionId, Type, Vector};
 use crate::clock;
 use crate::error::Result;
 use crate::mode::Core;
+use crate::namespace::Namespace;
 use crate::notice::Notice;
 use crate::outcome::{PG_TYPE, QueryResult};
 use crate::peers::{Peers, SettingChange};
 use crate::relation;
-use crate::role::{FIRST, Object, Role};
+use crate::role::{FIRST, Object, PUBLIC_NUMBER, Role};
 use crate::sequence::Source;
 use crate::snapshot::Snapshot;
 use crate::sync::lock;
@@ -31,6 +32,9 @@ const MOST_ROWS: i64 = 100_000;
 /// What an owner may do by PostgreSQL's letters, those included that exist only there: who copies the rights to it is
 /// to take nothing from the owner.
 const OWNERS_RIGHTS: &str = "arwdDxt";
+
+/// The same of schemas.
+const OWNERS_RIGHTS_IN_SCHEMA: &str = "UC";
 
 /// The facts for one statement.
 pub(crate) struct SnapshotFacts {
@@ -80,6 +84,10 @@ impl SnapshotFacts {
     fn relation(&self, relation: &relation::Relation) -> Relation {
         let def = &relation.def;
         let (rows, bytes) = self.snapshot.version().size_of(def.id);
+        let (schema, own) = match def.kind {
+            TableKind::System => ("pg_catalog", def.name.as_str()),
+            _ => names::split(&def.name),
+        };
         let column = |column: &sql::ColumnDef| pgcatalog::Column {
             name: column.name.clone(),
             ty: column.ty.ty,
@@ -104,7 +112,8 @@ impl SnapshotFacts {
         });
         Relation {
             id: def.id.0,
-            name: def.name.clone(),
+            schema: schema.to_string(),
+            name: own.to_string(),
             kind: match def.kind {
                 TableKind::Table => RelationKind::Table,
                 TableKind::View => RelationKind::View,
@@ -123,8 +132,17 @@ impl SnapshotFacts {
         }
     }
 
+    /// An access list: what the owner has, and what was granted.
+    fn granted(&self, object: Object, owner: &str, owners: &str) -> Vec<String> {
+        let roles = &self.snapshot.version().compiled.catalog.roles;
+        let entry = |role: &str, letters: &str| format!("{role}={letters}/{owner}");
+        let given = roles.rights().filter(|(of, role, _)| *of == object && *role != Some(owner));
+        let given = given.map(|(_, role, rights)| entry(role.unwrap_or_default(), &rights.letters()));
+        std::iter::once(entry(owner, owners)).chain(given).collect()
+    }
+
     fn read(&self, name: &str) -> Result<Vec<Vec<Option<Arc<str>>>>> {
-        let Statement::Query(query) = parse_one(&format!("SELECT * FROM {}", names::quoted(name)))? else {
+        let Statement::Query(query) = parse_one(&format!("SELECT * FROM {}", names::written(name)))? else {
             return Ok(Vec::new());
         };
         let snapshot: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&self.snapshot);
@@ -189,6 +207,28 @@ impl Facts for SnapshotFacts {
         all
     }
 
+    fn schemas(&self) -> Vec<pgcatalog::Schema> {
+        let namespaces = &self.snapshot.version().compiled.catalog.namespaces;
+        let schema = |(name, namespace): (&String, &Namespace)| pgcatalog::Schema {
+            id: namespace.number,
+            name: name.clone(),
+            owner: Some(namespace.owner.clone()).filter(|owner| owner != FIRST),
+        };
+        namespaces.iter().map(schema).collect()
+    }
+
+    fn has_schema_privilege(&self, role: &str, schema: &pgcatalog::Schema, privilege: &str) -> bool {
+        let roles = &self.snapshot.version().compiled.catalog.roles;
+        let held = roles.held(role, Object::Schema(schema.id), schema.owner.as_deref().unwrap_or(FIRST));
+        Privileges::named(privilege).is_some_and(|asked| held.covers(asked))
+    }
+
+    fn schema_access_list(&self, schema: &pgcatalog::Schema, owner: &str) -> Option<Vec<String>> {
+        let list = self.granted(Object::Schema(schema.id), owner, OWNERS_RIGHTS_IN_SCHEMA);
+        // `public` begins with rights, so that to have none says something.
+        Some(list).filter(|list| list.len() > 1 || schema.id == PUBLIC_NUMBER)
+    }
+
     fn has_privilege(&self, role: &str, relation: &Relation, privilege: &str) -> bool {
         if relation.kind == RelationKind::System {
             return privilege == "SELECT";
@@ -200,18 +240,9 @@ impl Facts for SnapshotFacts {
     }
 
     fn access_list(&self, relation: &Relation) -> Option<Vec<String>> {
-        let object = Object::Relation(CollectionId(relation.id));
-        let roles = &self.snapshot.version().compiled.catalog.roles;
         let owner = relation.owner.as_deref().unwrap_or(FIRST);
-        let entry = |role: &str, letters: String| format!("{role}={letters}/{owner}");
-        let given = roles.rights().filter(|(of, ..)| *of == object);
-        let mut list: Vec<String> =
-            given.map(|(_, role, rights)| entry(role.unwrap_or_default(), rights.letters())).collect();
-        if list.is_empty() {
-            return None;
-        }
-        list.insert(0, entry(owner, OWNERS_RIGHTS.to_string()));
-        Some(list)
+        let list = self.granted(Object::Relation(CollectionId(relation.id)), owner, OWNERS_RIGHTS);
+        Some(list).filter(|list| list.len() > 1)
     }
 
     fn set(&self, name: &str, value: &str, local: bool) {
@@ -243,7 +274,8 @@ impl Facts for SnapshotFacts {
     }
 
     fn rows(&self, relation: &Relation) -> Option<Vec<Vec<Option<Arc<str>>>>> {
-        self.read(&relation.name).ok().filter(|_| relation.rows <= MOST_ROWS)
+        let stored = self.snapshot.version().compiled.catalog.by_id(CollectionId(relation.id))?;
+        self.read(stored.name()).ok().filter(|_| relation.rows <= MOST_ROWS)
     }
 }
 

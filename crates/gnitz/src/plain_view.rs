@@ -157,7 +157,7 @@ fn check_replacement(catalog: &Catalog, old: &Relation, columns: &[ColumnDef], v
 
 /// The query of all that a relation shows.
 pub(crate) fn contents(name: &str) -> Result<Box<Query>> {
-    match parse_one(&format!("SELECT * FROM {}", names::quoted(name)))? {
+    match parse_one(&format!("SELECT * FROM {}", names::written(name)))? {
         Statement::Query(query) => Ok(query),
         _ => Err(SqlError::internal("SELECT is a query").into()),
     }

@@ -56,6 +56,19 @@ impl Rows {
     }
 }
 
+/// Whether a schema is the one it was.
+fn same_schema(origin: &Catalog, head: &Catalog, schema: &str) -> bool {
+    let number = |catalog: &Catalog| catalog.namespaces.get(schema).map(|namespace| namespace.number);
+    number(origin) == number(head)
+}
+
+/// Whether a schema has the relations that it had: nobody drops what he has not seen.
+fn same_within(origin: &Catalog, head: &Catalog, schema: &str) -> bool {
+    let ids =
+        |catalog: &Catalog| catalog.relations_in(schema).map(|relation| relation.id()).collect::<Vec<_>>();
+    ids(origin) == ids(head)
+}
+
 /// Makes sure that what the steps name, and what they change rows of, is what it was when they were first made. In the
 /// rest of the catalog others may have their way.
 fn check_same(origin: &Catalog, head: &Catalog, steps: &[Step]) -> Result<()> {
@@ -71,6 +84,9 @@ fn check_same(origin: &Catalog, head: &Catalog, steps: &[Step]) -> Result<()> {
         }
         Step::Catalog(definition) => {
             definition.names().iter().all(|name| same(origin.get(name), head.get(name)))
+                && definition.schemas().iter().all(|schema| same_schema(origin, head, schema))
+                && !(definition.drops_schemas()
+                    && definition.schemas().iter().any(|schema| !same_within(origin, head, schema)))
         }
         Step::Sequences(marks) => marks.iter().all(|(name, _)| same(origin.get(name), head.get(name))),
     };

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use sql::statement::{GrantTarget, Need, Privileges, Rights, RoleChange};
-use sql::{SqlError, SqlState, TableKind};
+use sql::{SqlError, SqlState, TableKind, names};
 use zset::CollectionId;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
+use crate::namespace::Namespace;
 use crate::relation::Relation;
-use crate::role::{FIRST, Object, refused, unknown};
+use crate::role::{Object, refused, unknown};
 
 impl Catalog {
     /// Refuses what the role may not do. Everybody may read system tables.
@@ -22,12 +23,18 @@ impl Catalog {
             return Ok(());
         }
         self.roles.get(role).ok_or_else(|| unknown(role))?;
-        self.permit_in_schema(role, Privileges::USAGE)?;
         for need in needs {
-            let Some(relation) = self.get(&need.relation) else { continue };
+            let Some(relation) = self.get(&need.relation) else {
+                // What is not there is not told to who may not look.
+                if need.relation.contains('.') && self.namespace(&need.relation).is_some() {
+                    self.permit_in_schema(role, &need.relation, Privileges::USAGE)?;
+                }
+                continue;
+            };
             if relation.def.kind == TableKind::System && need.privileges == Privileges::SELECT {
                 continue;
             }
+            self.permit_in_schema(role, relation.name(), Privileges::USAGE)?;
             let held = self.roles.held(role, Object::Relation(relation.id()), &relation.owner);
             if !held.covers(need.privileges) {
                 return Err(denied(relation));
@@ -65,16 +72,51 @@ impl Catalog {
         Ok(())
     }
 
-    /// Refuses what the role may not do in the schema.
-    pub(crate) fn permit_in_schema(&self, role: &str, privileges: Privileges) -> Result<()> {
-        if self.roles.held(role, Object::Schema, FIRST).covers(privileges) {
+    /// The schema of what goes by this full name.
+    pub(crate) fn namespace(&self, full: &str) -> Option<&Namespace> {
+        self.namespaces.get(names::split(full).0)
+    }
+
+    /// The schema of this name, which must be there.
+    pub(crate) fn known_namespace(&self, schema: &str) -> Result<&Namespace> {
+        self.namespaces.get(schema).ok_or_else(|| undefined(schema))
+    }
+
+    /// Refuses what the role may not do in the schema of what goes by this full name, and a schema that is not there.
+    pub(crate) fn permit_in_schema(&self, role: &str, full: &str, privileges: Privileges) -> Result<()> {
+        let schema = names::split(full).0;
+        let namespace = self.known_namespace(schema)?;
+        if self.roles.held(role, Object::Schema(namespace.number), &namespace.owner).covers(privileges) {
             return Ok(());
         }
-        Err(refused("permission denied for schema public"))
+        Err(refused(format!("permission denied for schema {schema}")))
+    }
+
+    /// Refuses what only a schema's owner may do.
+    pub(crate) fn permit_schema_owner(&self, role: &str, schema: &str) -> Result<()> {
+        match self.has_rights_of(role, &self.known_namespace(schema)?.owner) {
+            true => Ok(()),
+            false => Err(refused(format!("must be owner of schema {schema}"))),
+        }
+    }
+
+    /// The relations in a schema.
+    pub(crate) fn relations_in(&self, schema: &str) -> impl Iterator<Item = &Arc<Relation>> {
+        self.stored().filter(move |relation| names::split(relation.name()).0 == schema)
+    }
+
+    /// Refuses to drop a relation to who owns neither it nor its schema.
+    pub(crate) fn permit_drop(&self, role: &str, relation: &Relation) -> Result<()> {
+        let schema = self.namespace(relation.name());
+        match schema.is_some_and(|namespace| self.has_rights_of(role, &namespace.owner)) {
+            true => Ok(()),
+            false => self.permit_owner(role, relation),
+        }
     }
 
     /// Refuses what only a relation's owner may do.
     pub(crate) fn permit_owner(&self, role: &str, relation: &Relation) -> Result<()> {
+        self.permit_in_schema(role, relation.name(), Privileges::USAGE)?;
         match self.owns(role, relation) {
             true => Ok(()),
             false => Err(refused(format!("must be owner of {} {}", kind(relation), relation.name()))),
@@ -83,8 +125,13 @@ impl Catalog {
 
     /// Whether the role may do with a relation what only its owner may.
     pub(crate) fn owns(&self, role: &str, relation: &Relation) -> bool {
+        self.has_rights_of(role, &relation.owner)
+    }
+
+    /// Whether one role may do all that another may.
+    pub(crate) fn has_rights_of(&self, role: &str, other: &str) -> bool {
         let groups = self.roles.with_groups(role);
-        groups.contains(relation.owner.as_str()) || groups.iter().any(|group| self.roles.is_superuser(group))
+        groups.contains(other) || groups.iter().any(|group| self.roles.is_superuser(group))
     }
 
     /// Refuses what touches the server's own files.
@@ -101,29 +148,31 @@ impl Catalog {
             return self.change_rights(rights, by);
         }
         let relations: Vec<_> = self.stored().cloned().collect();
-        let owners = relations.iter().map(|relation| relation.owner.as_str()).collect();
+        let schemas = self.namespaces.values().map(|namespace| namespace.owner.as_str());
+        let owners = relations.iter().map(|relation| relation.owner.as_str()).chain(schemas).collect();
         self.roles.change(change, by, &owners)
     }
 
-    fn change_rights(&mut self, rights: &Rights, by: &str) -> Result<()> {
+    /// What rights are about. Only owners give and take them.
+    fn objects(&self, on: &GrantTarget, by: &str) -> Result<Vec<Object>> {
         let mut objects = Vec::new();
-        match &rights.on {
-            GrantTarget::Schema => {
-                if !self.roles.is_superuser(by) {
-                    return Err(refused("must be owner of schema public"));
-                }
-                objects.push(Object::Schema);
-            }
-            GrantTarget::AllRelations => {
-                for relation in self.stored().filter(|relation| relation.sequence.is_none()) {
-                    self.permit_owner(by, relation)?;
-                    objects.push(Object::Relation(relation.id()));
+        match on {
+            GrantTarget::Schemas(schemas) => {
+                for schema in schemas {
+                    self.permit_schema_owner(by, schema)?;
+                    objects.push(Object::Schema(self.known_namespace(schema)?.number));
                 }
             }
-            GrantTarget::AllSequences => {
-                for relation in self.stored().filter(|relation| relation.sequence.is_some()) {
-                    self.permit_owner(by, relation)?;
-                    objects.push(Object::Relation(relation.id()));
+            GrantTarget::AllRelations(schemas) | GrantTarget::AllSequences(schemas) => {
+                let sequences = matches!(on, GrantTarget::AllSequences(_));
+                for schema in schemas {
+                    self.known_namespace(schema)?;
+                    for relation in self.relations_in(schema) {
+                        if relation.sequence.is_some() == sequences {
+                            self.permit_owner(by, relation)?;
+                            objects.push(Object::Relation(relation.id()));
+                        }
+                    }
                 }
             }
             GrantTarget::Sequences(names) => {
@@ -146,6 +195,11 @@ impl Catalog {
                 }
             }
         }
+        Ok(objects)
+    }
+
+    fn change_rights(&mut self, rights: &Rights, by: &str) -> Result<()> {
+        let objects = self.objects(&rights.on, by)?;
         for grantee in &rights.grantees {
             if let Some(name) = grantee {
                 self.roles.get(name).ok_or_else(|| unknown(name))?;
@@ -159,6 +213,12 @@ impl Catalog {
         }
         Ok(())
     }
+}
+
+fn undefined(schema: &str) -> Error {
+    SqlError::new(SqlState::UndefinedSchema, format!("schema \"{schema}\" does not exist"))
+        .with_hint("CREATE SCHEMA makes it")
+        .into()
 }
 
 /// What messages call a relation of its kind.

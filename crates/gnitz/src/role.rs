@@ -15,11 +15,14 @@ use crate::error::{Error, Result};
 /// The superuser that every database begins with.
 pub(crate) const FIRST: &str = "gnitz";
 
+/// The number of the schema `public`.
+pub(crate) const PUBLIC_NUMBER: u32 = 0;
+
 /// What a right is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Object {
-    /// The schema `public`.
-    Schema,
+    /// A schema, by its number.
+    Schema(u32),
     /// A table or view.
     Relation(CollectionId),
 }
@@ -77,7 +80,7 @@ impl Roles {
     /// The roles of a new database.
     pub(crate) fn new() -> Roles {
         let first = Role { login: true, superuser: true, create_role: true, ..Role::new() };
-        let rights = BTreeMap::from([((Object::Schema, None), Privileges::USAGE)]);
+        let rights = BTreeMap::from([((Object::Schema(PUBLIC_NUMBER), None), Privileges::USAGE)]);
         Roles { all: BTreeMap::from([(FIRST.to_string(), first)]), rights }
     }
 
@@ -122,9 +125,9 @@ impl Roles {
         };
     }
 
-    /// Forgets the rights on a relation that goes.
-    pub(crate) fn forget(&mut self, relation: CollectionId) {
-        self.rights.retain(|(object, _), _| *object != Object::Relation(relation));
+    /// Forgets the rights on what goes.
+    pub(crate) fn forget(&mut self, gone: Object) {
+        self.rights.retain(|(object, _), _| *object != gone);
     }
 
     /// Whether the role may do everything.
@@ -154,7 +157,7 @@ impl Roles {
         groups.iter().map(|group| held(Some(group.to_string()))).fold(held(None), Privileges::and)
     }
 
-    /// Makes a change that is about roles alone; `by` asks for it, and `owners` are the roles that own relations.
+    /// Makes a change that is about roles alone; `by` asks for it, and `owners` are the roles that own something.
     pub(crate) fn change(&mut self, change: &RoleChange, by: &str, owners: &BTreeSet<&str>) -> Result<()> {
         match change {
             RoleChange::Create { names, if_not_exists, options, member_of } => {
@@ -179,7 +182,7 @@ impl Roles {
                 if owners.contains(name.as_str()) || name == FIRST || name == by {
                     return Err(in_use(
                         format!("role \"{name}\" cannot be renamed"),
-                        "it owns tables or views, or is in use",
+                        "it owns tables, views or schemas, or is in use",
                     ));
                 }
                 self.rename(name, to)
@@ -227,7 +230,7 @@ impl Roles {
         self.known(name)?;
         let refuse = |why| Err(in_use(format!("role \"{name}\" cannot be dropped"), why));
         if owners.contains(name) {
-            return refuse("it owns tables or views");
+            return refuse("it owns tables, views or schemas");
         }
         if name == FIRST || name == by {
             return refuse("it is in use");

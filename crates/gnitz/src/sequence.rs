@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Int64Array};
 use arrow::datatypes::{DataType, Field, Schema};
 use sql::sequence::{Callee, Calls, Item, Run};
 use sql::statement::Privileges;
-use sql::{Course, Sequences, SqlError, SqlState, TableKind, sequence, types};
+use sql::{Course, Sequences, SqlError, SqlState, TableKind, names, sequence, types};
 use zset::{CollectionId, Datum, Deltas, Type};
 
 use crate::bounds::is_private;
@@ -222,6 +222,7 @@ impl Engine {
 impl Catalog {
     /// Refuses calls of a sequence that the role has none of these rights for.
     fn permit_sequence(&self, role: &str, relation: &Relation, rights: &[Privileges]) -> Result<()> {
+        self.permit_in_schema(role, relation.name(), Privileges::USAGE)?;
         let held = self.roles.held(role, Object::Relation(relation.id()), &relation.owner);
         match self.owns(role, relation) || rights.iter().any(|right| held.covers(*right)) {
             true => Ok(()),
@@ -240,7 +241,8 @@ impl Catalog {
 
     /// A free name for the sequence of a column.
     pub(crate) fn free_sequence_name(&self, table: &str, column: &str) -> String {
-        let name = format!("{table}_{column}_seq");
+        let (schema, own) = names::split(table);
+        let name = names::full(schema, &format!("{own}_{column}_seq"));
         if self.get(&name).is_none() {
             return name;
         }

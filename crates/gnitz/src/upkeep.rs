@@ -89,18 +89,6 @@ fn skipped(catalog: &Catalog, role: &str, task: Task, relation: &Relation) -> Op
     Some(Notice::warning(format!("skipping \"{name}\" --- {why}")))
 }
 
-/// Says that the schema is there.
-pub(crate) fn create_schema(core: &Core) -> Result<Vec<Notice>> {
-    let read_only = core.is_read_only();
-    core.read(|_| match read_only {
-        true => Err(Error::ReadOnly),
-        false => {
-            let message = "schema \"public\" already exists, skipping".to_string();
-            Ok(vec![Notice { sqlstate: SqlState::DuplicateSchema.code(), ..Notice::new(message) }])
-        }
-    })
-}
-
 /// Drops what is not there; what is of the kind cannot go.
 pub(crate) fn drop_absent(core: &Core, drop: &DropAbsent) -> Result<Vec<Notice>> {
     let DropAbsent { kind, names, if_exists } = drop;
@@ -115,7 +103,7 @@ pub(crate) fn drop_absent(core: &Core, drop: &DropAbsent) -> Result<Vec<Notice>>
             refuse_present(catalog, *kind, name)?;
             if !if_exists {
                 let message = format!("{} \"{name}\" does not exist", kind.name());
-                return Err(SqlError::new(kind.undefined(), message).into());
+                return Err(SqlError::new(SqlState::UndefinedObject, message).into());
             }
             notices.push(Notice::missing(kind.name(), name));
         }
@@ -145,9 +133,6 @@ fn refuse_present(catalog: &Catalog, kind: Absent, name: &str) -> Result<()> {
         }
         (Absent::Type, None) if is_type(name) => {
             required(format!("cannot drop type {name} because it is required by the database system"))
-        }
-        (Absent::Schema, _) if matches!(name, "public" | "pg_catalog" | "information_schema") => {
-            required(format!("cannot drop schema {name} because it is required by the database system"))
         }
         _ => Ok(()),
     }

@@ -18,17 +18,17 @@ pub(crate) fn definition(catalog: &Catalog, relation: &Relation) -> String {
         };
         let options = Some(sequence.course.options()).filter(|options| !options.is_empty());
         let options = options.map(|options| format!(" {options}")).unwrap_or_default();
-        return format!("CREATE SEQUENCE {}{ty}{options}", names::quoted(relation.name()));
+        return format!("CREATE SEQUENCE {}{ty}{options}", names::written(relation.name()));
     }
     match &relation.view {
         Some(view) if relation.is_plain_view() => {
             let columns: Vec<String> =
                 relation.def.columns.iter().map(|column| names::quoted(&column.name).to_string()).collect();
-            let name = names::quoted(relation.name());
+            let name = names::written(relation.name());
             format!("CREATE VIEW {name} ({}) AS {}", columns.join(", "), view.query)
         }
         Some(view) => {
-            format!("CREATE MATERIALIZED VIEW {} AS {}", names::quoted(relation.name()), view.query)
+            format!("CREATE MATERIALIZED VIEW {} AS {}", names::written(relation.name()), view.query)
         }
         None => table(catalog, relation),
     }
@@ -72,7 +72,7 @@ fn table(catalog: &Catalog, relation: &Relation) -> String {
             .collect();
         lines.push(format!("  PRIMARY KEY ({})", key.join(", ")));
     }
-    format!("CREATE TABLE {} (\n{}\n)", names::quoted(&def.name), lines.join(",\n"))
+    format!("CREATE TABLE {} (\n{}\n)", names::written(&def.name), lines.join(",\n"))
 }
 
 fn serial(ty: Type) -> &'static str {

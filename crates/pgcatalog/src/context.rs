@@ -10,7 +10,7 @@ use crate::oid::{self, Part};
 use crate::tables::{self, Table};
 use crate::text::Output;
 use crate::value::{Array, Row, Value};
-use crate::world::{World, key_name, oid_of, quoted, schema_of};
+use crate::world::{World, key_name, oid_of, quoted};
 use crate::{text, types};
 
 /// One query's view of everything. The rows of a table are computed when it is first read.
@@ -21,7 +21,7 @@ pub(crate) struct Context<'a> {
 
 /// A name in two parts; the schema is absent where it is not needed to find the thing.
 pub(crate) struct Named {
-    pub(crate) schema: &'static str,
+    pub(crate) schema: String,
     pub(crate) name: String,
     /// Whether the name alone finds it.
     pub(crate) visible: bool,
@@ -38,7 +38,7 @@ impl Named {
 
     /// With the schema, whether or not it is needed.
     pub(crate) fn full(&self) -> String {
-        format!("{}.{}", quoted(self.schema), quoted(&self.name))
+        format!("{}.{}", quoted(&self.schema), quoted(&self.name))
     }
 }
 
@@ -61,7 +61,7 @@ impl<'a> Context<'a> {
     pub(crate) fn relation(&self, oid: u32) -> Option<Named> {
         if let Some(table) = tables::by_oid(oid) {
             let visible = table.schema == "pg_catalog";
-            return Some(Named { schema: table.schema, name: table.name.to_string(), visible });
+            return Some(Named { schema: table.schema.to_string(), name: table.name.to_string(), visible });
         }
         let (relation, part) = self.world.owner(oid)?;
         let name = match part {
@@ -69,24 +69,18 @@ impl<'a> Context<'a> {
             Part::Index if !relation.primary_key.is_empty() => key_name(relation),
             _ => return None,
         };
-        Some(Named { schema: schema_of(relation).1, name, visible: self.sees(schema_of(relation).1) })
-    }
-
-    /// Whether names in a schema are found without it.
-    pub(crate) fn sees(&self, schema: &str) -> bool {
-        self.world.sees(schema)
+        let schema = relation.schema.clone();
+        Some(Named { visible: self.world.sees(&schema), schema, name })
     }
 
     /// The OID of a relation or index.
     pub(crate) fn relation_oid(&self, schema: Option<&str>, name: &str) -> Option<u32> {
         let table = tables::find(schema, name).map(|table| table.oid);
         let user = || {
-            let wanted = |of: &str| schema.is_none_or(|schema| schema == of);
-            let found = self.world.relation(name).filter(|found| wanted(schema_of(found).1)).map(oid_of);
+            let found = self.world.find(schema, name).map(oid_of);
             found.or_else(|| {
-                let base = self.world.relation(name.strip_suffix("_pkey")?)?;
-                let keyed = !base.primary_key.is_empty() && wanted("public");
-                keyed.then(|| oid::part(oid_of(base), Part::Index))
+                let base = self.world.find(schema, name.strip_suffix("_pkey")?)?;
+                (!base.primary_key.is_empty()).then(|| oid::part(oid_of(base), Part::Index))
             })
         };
         table.or_else(user)
@@ -101,8 +95,10 @@ impl<'a> Context<'a> {
             return name;
         }
         match self.world.owner(oid) {
-            Some((relation, Part::RowType)) => quoted(&relation.name),
-            Some((relation, Part::RowArray)) => format!("{}[]", quoted(&relation.name)),
+            Some((relation, part @ (Part::RowType | Part::RowArray))) => {
+                let brackets = if part == Part::RowArray { "[]" } else { "" };
+                format!("{}{}{brackets}", self.world.prefix(&relation.schema), quoted(&relation.name))
+            }
             _ => "???".to_string(),
         }
     }
@@ -122,7 +118,8 @@ impl<'a> Context<'a> {
         };
         built_in.or_else(|| {
             let part = if array { Part::RowArray } else { Part::RowType };
-            self.world.relation(&bare).map(|relation| oid::part(oid_of(relation), part))
+            let schema = parts.iter().rev().nth(1).map(String::as_str);
+            self.world.find(schema, &bare).map(|relation| oid::part(oid_of(relation), part))
         })
     }
 
@@ -140,7 +137,7 @@ impl<'a> Context<'a> {
             _ if oid == 0 => Some("-".to_string()),
             oid::REGCLASS => self.relation(oid).map(|named| named.short()),
             oid::REGTYPE => Some(self.type_name(oid, None)).filter(|name| name != "???"),
-            oid::REGNAMESPACE => oid::schema_name(oid).map(str::to_string),
+            oid::REGNAMESPACE => self.world.schema_name(oid).map(quoted),
             oid::REGROLE => self.world.role_by_oid(oid).map(|role| quoted(&role.name)),
             oid::REGPROC | oid::REGPROCEDURE => self.named_row("pg_proc", oid).map(|(name, _)| name),
             oid::REGCOLLATION => self.named_row("pg_collation", oid).map(|(name, _)| quoted(&name)),
@@ -191,6 +188,9 @@ impl<'a> Context<'a> {
             oid::REGTYPE => {
                 SqlError::new(SqlState::UndefinedObject, format!("type \"{text}\" does not exist"))
             }
+            oid::REGNAMESPACE => {
+                SqlError::new(SqlState::UndefinedSchema, format!("schema \"{text}\" does not exist"))
+            }
             oid::REGROLE => {
                 SqlError::new(SqlState::UndefinedObject, format!("role \"{text}\" does not exist"))
             }
@@ -205,7 +205,7 @@ impl<'a> Context<'a> {
         match ty {
             oid::REGCLASS => self.relation_oid(schema, name),
             oid::REGTYPE => self.type_oid(text),
-            oid::REGNAMESPACE => oid::schema_named(name),
+            oid::REGNAMESPACE => self.world.schema_named(name),
             oid::REGROLE => self.world.role(name).map(|role| role.oid),
             oid::REGPROC | oid::REGPROCEDURE => {
                 self.oid_of_name("pg_proc", name.split('(').next().unwrap_or(name))

@@ -72,7 +72,9 @@ pub struct Sequence {
 pub struct Relation {
     /// A number that stays the same as long as the relation exists, and is never another's.
     pub id: u32,
-    /// Its name.
+    /// The schema it is listed in.
+    pub schema: String,
+    /// Its name in there.
     pub name: String,
     /// What it is.
     pub kind: RelationKind,
@@ -92,6 +94,17 @@ pub struct Relation {
     pub rows: i64,
     /// How many bytes it takes.
     pub bytes: i64,
+}
+
+/// A schema that has relations of users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// A number that no relation has; 0 is `public`'s.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// The name of its owner; none for the owner of the database.
+    pub owner: Option<String>,
 }
 
 /// A role.
@@ -314,6 +327,23 @@ pub trait Facts: Send + Sync {
     /// Something that the client should be warned of.
     fn warn(&self, message: String) {
         let _ = message;
+    }
+
+    /// The schemas that have relations of users.
+    fn schemas(&self) -> Vec<Schema> {
+        vec![Schema { id: 0, name: "public".to_string(), owner: None }]
+    }
+
+    /// Whether a role has a privilege (`CREATE` or `USAGE`) on a schema.
+    fn has_schema_privilege(&self, role: &str, schema: &Schema, privilege: &str) -> bool {
+        let _ = (role, schema, privilege);
+        true
+    }
+
+    /// What `GRANT` gave on a schema of this owner, as [`Facts::access_list`] tells of relations.
+    fn schema_access_list(&self, schema: &Schema, owner: &str) -> Option<Vec<String>> {
+        let _ = (schema, owner);
+        None
     }
 
     /// Whether a role has a privilege (`SELECT`, `USAGE`, …) on a relation.

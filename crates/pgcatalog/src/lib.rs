@@ -25,8 +25,8 @@ mod viewdef;
 mod world;
 
 pub use facts::{
-    Activity, Asked, Column, Facts, PreparedStatement, Relation, RelationKind, Role, Sequence, Session,
-    Setting, State,
+    Activity, Asked, Column, Facts, PreparedStatement, Relation, RelationKind, Role, Schema, Sequence,
+    Session, Setting, State,
 };
 pub use query::{Answer, Concern, OutputColumn, Parameter, Prepared, concern, fold};
 pub use types::{element_of as element_type, named as type_named, pg_type_of, storage_type};

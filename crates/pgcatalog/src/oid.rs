@@ -76,17 +76,3 @@ pub(crate) fn owner(oid: u32) -> (u32, Option<Part>) {
     };
     (oid % SPAN, part)
 }
-
-/// The schemas there are.
-pub(crate) const SCHEMAS: [(u32, &str); 3] =
-    [(PG_CATALOG, "pg_catalog"), (PUBLIC, "public"), (INFORMATION_SCHEMA, "information_schema")];
-
-/// The name of the schema with this OID.
-pub(crate) fn schema_name(oid: u32) -> Option<&'static str> {
-    SCHEMAS.iter().find(|(schema, _)| *schema == oid).map(|(_, name)| *name)
-}
-
-/// The OID of the schema of this name.
-pub(crate) fn schema_named(name: &str) -> Option<u32> {
-    SCHEMAS.iter().find(|(_, schema)| *schema == name).map(|(oid, _)| *oid)
-}

@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use sql::names;
+
 /// The version of PostgreSQL whose dialect, catalogs and protocol these are.
 pub const POSTGRES_VERSION: &str = "15.8";
 
@@ -296,9 +298,10 @@ pub fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// The schemas of a search path that exist here, in its order.
+/// The schemas of a search path in which names are looked for, in its order: `public` and the catalogs.
 pub fn schemas_of(path: &str) -> Vec<String> {
-    path_elements(path).into_iter().filter(|schema| crate::oid::schema_named(schema).is_some()).collect()
+    let searched = |schema: &String| schema == names::PUBLIC || names::CATALOGS.contains(&schema.as_str());
+    path_elements(path).into_iter().filter(searched).collect()
 }
 
 /// The names of a search path, folded unless quoted.

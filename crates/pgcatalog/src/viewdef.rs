@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use sql::sqlparser::ast::{ObjectName, Query, Visit, Visitor};
 use sql::statement::{Statement, parse_one};
-use sql::{Position, names};
+use sql::{Position, WithNames, names};
 
 use crate::facts::Relation;
-use crate::world::{World, schema_of};
+use crate::world::World;
 
 /// The query of a view; none for any other relation.
 pub(crate) fn text(world: &World<'_>, view: &Relation) -> Option<String> {
@@ -16,13 +16,13 @@ pub(crate) fn text(world: &World<'_>, view: &Relation) -> Option<String> {
     if world.sees("public") {
         return Some(query.clone());
     }
-    Some(qualified(query, |name| world.relation(name).is_some_and(|found| schema_of(found).1 == "public")))
+    Some(qualified(query, |name| world.find(Some("public"), name).is_some()))
 }
 
 /// The query with `public.` before each name of a relation that stands alone.
 fn qualified(text: &str, is_public: impl Fn(&str) -> bool) -> String {
     let Ok(Statement::Query(query)) = parse_one(text) else { return text.to_string() };
-    let mut bare = Bare { is_public, frames: Vec::new(), places: Vec::new() };
+    let mut bare = Bare { is_public, with: WithNames::default(), places: Vec::new() };
     let _ = query.visit(&mut bare);
     let mut places: Vec<usize> = bare.places.iter().filter_map(|place| offset(text, *place)).collect();
     places.sort_unstable();
@@ -45,56 +45,20 @@ fn offset(text: &str, place: Position) -> Option<usize> {
 /// Finds the names of relations without a schema that no WITH around them gives.
 struct Bare<F> {
     is_public: F,
-    /// The queries around, the innermost last.
-    frames: Vec<Frame>,
+    with: WithNames,
     places: Vec<Position>,
-}
-
-/// The names that a query's WITH gives.
-struct Frame {
-    /// Each with the query it stands for, in the order in which they are given.
-    given: Vec<(String, *const Query)>,
-    recursive: bool,
-    /// How many of them can be named where the visitor is.
-    known: usize,
-}
-
-impl Frame {
-    fn of(query: &Query) -> Frame {
-        let given = query.with.iter().flat_map(|with| &with.cte_tables);
-        Frame {
-            given: given.map(|cte| (names::fold(&cte.alias.name), &raw const *cte.query)).collect(),
-            recursive: query.with.as_ref().is_some_and(|with| with.recursive),
-            known: 0,
-        }
-    }
-
-    fn place_of(&self, query: &Query) -> Option<usize> {
-        self.given.iter().position(|(_, given)| std::ptr::eq(*given, query))
-    }
 }
 
 impl<F: Fn(&str) -> bool> Visitor for Bare<F> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        if let Some(frame) = self.frames.last_mut()
-            && let Some(at) = frame.place_of(query)
-        {
-            // A query of a WITH sees those before it, and itself if that is said.
-            frame.known = if frame.recursive { frame.given.len() } else { at };
-        }
-        self.frames.push(Frame::of(query));
+        self.with.enter(query);
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        self.frames.pop();
-        if let Some(frame) = self.frames.last_mut()
-            && let Some(at) = frame.place_of(query)
-        {
-            frame.known = if frame.recursive { frame.given.len() } else { at + 1 };
-        }
+        self.with.leave(query);
         ControlFlow::Continue(())
     }
 
@@ -102,8 +66,7 @@ impl<F: Fn(&str) -> bool> Visitor for Bare<F> {
         let [part] = name.0.as_slice() else { return ControlFlow::Continue(()) };
         let Some(ident) = part.as_ident() else { return ControlFlow::Continue(()) };
         let own = names::fold(ident);
-        let given = self.frames.iter().flat_map(|frame| &frame.given[..frame.known]).any(|(g, _)| *g == own);
-        if !given && (self.is_public)(&own) {
+        if !self.with.give(&own) && (self.is_public)(&own) {
             self.places.extend(names::place(ident));
         }
         ControlFlow::Continue(())

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::facts::{Facts, Relation, RelationKind, Role, Sequence};
+use sql::names;
+
+use crate::facts::{Facts, Relation, RelationKind, Role, Schema, Sequence};
 use crate::oid::{self, Part};
 use crate::types;
 
@@ -14,6 +16,9 @@ pub(crate) struct World<'a> {
     pub(crate) relations: Vec<Relation>,
     /// All roles, the owner of the database first.
     pub(crate) roles: Vec<Role>,
+    /// The schemas that have relations of users, `public` first.
+    pub(crate) schemas: Vec<Schema>,
+    /// By full name; system tables as if they were in `public`.
     by_name: HashMap<String, usize>,
     by_oid: HashMap<u32, usize>,
 }
@@ -22,14 +27,60 @@ impl<'a> World<'a> {
     pub(crate) fn new(facts: &'a dyn Facts) -> World<'a> {
         let mut relations = facts.relations();
         relations.sort_by_key(|relation| relation.id);
-        let by_name = relations.iter().enumerate().map(|(at, r)| (r.name.clone(), at)).collect();
+        let by_name = relations.iter().enumerate().map(|(at, r)| (full_name(r), at)).collect();
         let by_oid = relations.iter().enumerate().map(|(at, r)| (oid_of(r), at)).collect();
-        World { facts, relations, roles: roles(facts), by_name, by_oid }
+        let mut schemas = facts.schemas();
+        schemas.sort_by_key(|schema| schema.id);
+        World { facts, relations, roles: roles(facts), schemas, by_name, by_oid }
     }
 
-    /// The relation of this name in `public`, or the system table.
-    pub(crate) fn relation(&self, name: &str) -> Option<&Relation> {
-        self.by_name.get(name).map(|at| &self.relations[*at])
+    /// The relation of this full name, or the system table.
+    pub(crate) fn relation(&self, full: &str) -> Option<&Relation> {
+        self.by_name.get(full).map(|at| &self.relations[*at])
+    }
+
+    /// The relation of this name in a schema; without one, in `public` or among the system tables.
+    pub(crate) fn find(&self, schema: Option<&str>, own: &str) -> Option<&Relation> {
+        let found = match schema {
+            None | Some("pg_catalog") => self.relation(&names::full(names::PUBLIC, own)),
+            Some(schema) => self.relation(&names::full(schema, own)),
+        };
+        // Gnitz's own tables may be asked for as if they were in `public`, too.
+        let own = |found: &Relation| found.kind == RelationKind::System && schema == Some(names::PUBLIC);
+        found.filter(|found| schema.is_none_or(|schema| schema == found.schema) || own(found))
+    }
+
+    /// All schemas: their OIDs and names.
+    pub(crate) fn all_schemas(&self) -> impl Iterator<Item = (u32, &str)> {
+        let own = self.schemas.iter().map(|schema| (schema_oid(schema), schema.name.as_str()));
+        [(oid::PG_CATALOG, "pg_catalog"), (oid::INFORMATION_SCHEMA, "information_schema")]
+            .into_iter()
+            .chain(own)
+    }
+
+    /// The OID of the schema of this name.
+    pub(crate) fn schema_named(&self, name: &str) -> Option<u32> {
+        self.all_schemas().find(|(_, known)| *known == name).map(|(oid, _)| oid)
+    }
+
+    /// The name of the schema with this OID.
+    pub(crate) fn schema_name(&self, oid: u32) -> Option<&str> {
+        self.all_schemas().find(|(known, _)| *known == oid).map(|(_, name)| name)
+    }
+
+    /// The schema of users' relations with this OID.
+    pub(crate) fn schema_by_oid(&self, oid: u32) -> Option<&Schema> {
+        self.schemas.iter().find(|schema| schema_oid(schema) == oid)
+    }
+
+    /// The OID of the schema that a relation is listed in.
+    pub(crate) fn schema_of(&self, relation: &Relation) -> u32 {
+        self.schema_named(&relation.schema).unwrap_or_default()
+    }
+
+    /// A schema and a dot, to be written before a name in it; nothing where the name alone is found.
+    pub(crate) fn prefix(&self, schema: &str) -> String {
+        if self.sees(schema) { String::new() } else { format!("{}.", quoted(schema)) }
     }
 
     /// The relation that an OID belongs to, and what of it the OID stands for.
@@ -160,12 +211,17 @@ pub fn relation_oid(kind: RelationKind, collection: u32) -> u32 {
     }
 }
 
-/// The schema a relation is listed in.
-pub(crate) fn schema_of(relation: &Relation) -> (u32, &'static str) {
+/// The name by which the engine knows it.
+pub(crate) fn full_name(relation: &Relation) -> String {
     match relation.kind {
-        RelationKind::System => (oid::PG_CATALOG, "pg_catalog"),
-        _ => (oid::PUBLIC, "public"),
+        RelationKind::System => names::full(names::PUBLIC, &relation.name),
+        _ => names::full(&relation.schema, &relation.name),
     }
+}
+
+/// The OID of a schema that has relations of users.
+pub(crate) fn schema_oid(schema: &Schema) -> u32 {
+    if schema.id == 0 { oid::PUBLIC } else { oid::FIRST_USER + schema.id }
 }
 
 /// The name of the primary key's index and constraint.
@@ -178,8 +234,8 @@ pub(crate) fn key_name(relation: &Relation) -> String {
 pub(crate) fn default_text(world: &World<'_>, column: &crate::facts::Column) -> Option<String> {
     let text = column.default.as_ref()?;
     if let Some(sequence) = sql::sequence::of_default(text) {
-        let schema = if world.sees("public") { "" } else { "public." };
-        let name = format!("{schema}{}", quoted(&sequence)).replace('\'', "''");
+        let (schema, own) = names::split(&sequence);
+        let name = format!("{}{}", world.prefix(schema), quoted(own)).replace('\'', "''");
         return Some(format!("nextval('{name}'::regclass)"));
     }
     let inner = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));

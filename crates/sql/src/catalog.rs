@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use zset::{Batch, CollectionId, ColumnType, Schema, Secret};
 
+use crate::names;
+
 /// What a named relation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TableKind {
@@ -71,7 +73,7 @@ impl ColumnDef {
 pub struct TableDef {
     /// The collection that holds its rows.
     pub id: CollectionId,
-    /// Its name, folded as column names are.
+    /// Its full name: see [`names::full`].
     pub name: String,
     /// Table, view, sequence or system relation.
     pub kind: TableKind,
@@ -88,6 +90,16 @@ impl TableDef {
     pub fn column(&self, name: &str) -> Option<u32> {
         let index = self.columns.iter().position(|c| c.name == name)?;
         u32::try_from(index).ok()
+    }
+
+    /// The name that stands before its columns where it has no alias.
+    pub fn own_name(&self) -> &str {
+        names::own(&self.name)
+    }
+
+    /// Whether this (full) name means it in a statement that calls it so.
+    pub fn goes_by(&self, alias: &str, name: &str) -> bool {
+        name == names::full(names::PUBLIC, alias) || name == self.name && alias == self.own_name()
     }
 }
 

@@ -135,6 +135,8 @@ sql_states! {
     DuplicateColumn = "42701",
     /// A name that fits several columns.
     AmbiguousColumn = "42702",
+    /// Two tables of a FROM have one name.
+    DuplicateAlias = "42712",
     /// A column that does not exist.
     UndefinedColumn = "42703",
     /// An object that does not exist.
@@ -151,6 +153,8 @@ sql_states! {
     GeneratedAlways = "428C9",
     /// A function that does not exist for these arguments.
     UndefinedFunction = "42883",
+    /// A name that only the system gives.
+    ReservedName = "42939",
     /// A table that does not exist.
     UndefinedTable = "42P01",
     /// A parameter without a value.

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{ObjectName, Query, Visit, Visitor};
 
-use crate::error::{SqlError, SqlState};
+use crate::error::{Position, SqlError, SqlState};
 use crate::names;
 
 /// The most relations and queries that a query may come to.
@@ -17,8 +17,13 @@ const LARGEST: usize = 4_000;
 
 /// An error if the query becomes too large.
 pub(crate) fn check(query: &Query) -> Result<(), SqlError> {
-    let mut sizes = Sizes { open: Vec::new(), largest: 0 };
+    let mut sizes = Sizes { open: Vec::new(), largest: 0, dotted: None };
     let _ = Visit::visit(query, &mut sizes);
+    if let Some((name, position)) = sizes.dotted {
+        return Err(
+            SqlError::unsupported(format!("a dot in the name \"{name}\" of a WITH query")).at(position)
+        );
+    }
     match sizes.largest > LARGEST {
         true => Err(SqlError::new(
             SqlState::TooComplex,
@@ -41,6 +46,8 @@ struct Open {
 struct Sizes {
     open: Vec<Open>,
     largest: usize,
+    /// A name that could be taken for a schema's and a relation's.
+    dotted: Option<(String, Option<Position>)>,
 }
 
 fn address(query: &Query) -> usize {
@@ -52,6 +59,11 @@ impl Visitor for Sizes {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let tables = query.with.iter().flat_map(|with| &with.cte_tables);
+        let mut given = tables.clone().map(|table| &table.alias.name);
+        if let Some(name) = given.find(|name| name.value.contains('.')) {
+            self.dotted = Some((names::fold(name), names::place(name)));
+            return ControlFlow::Break(());
+        }
         let defined = tables.map(|table| (address(&table.query), names::fold(&table.alias.name))).collect();
         self.open.push(Open { size: 1, known: HashMap::new(), defined });
         ControlFlow::Continue(())
@@ -96,7 +108,7 @@ mod tests {
 
     fn size(text: &str) -> usize {
         let Ok(Statement::Query(query)) = parse_one(text) else { panic!("{text}") };
-        let mut sizes = Sizes { open: Vec::new(), largest: 0 };
+        let mut sizes = Sizes { open: Vec::new(), largest: 0, dotted: None };
         let _ = Visit::visit(query.as_ref(), &mut sizes);
         sizes.largest
     }

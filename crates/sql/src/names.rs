@@ -1,9 +1,50 @@
 //! Names as SQL means them: an identifier is folded to lower case unless it is quoted, and a relation
-//! is named by one identifier, with `public.` and a database's name allowed before it because clients write them.
+//! is named by one identifier, perhaps with its schema before it, and a database's name because clients write that.
+//!
+//! Below the grammar, in the catalog and in messages, a relation goes by one [`full`] name.
 
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use crate::error::{Position, SqlError, SqlState};
+
+/// The schema of what is named without one.
+pub const PUBLIC: &str = "public";
+
+/// The schemas of PostgreSQL's catalogs.
+pub const CATALOGS: [&str; 2] = ["pg_catalog", "information_schema"];
+
+/// The one name of a relation: its own, with its schema and a dot before it if that is not [`PUBLIC`]. The name of a
+/// schema has no dot, and a relation of `public` whose name has one is named with it, so that [`split`] has the two
+/// again.
+pub fn full(schema: &str, own: &str) -> String {
+    match schema == PUBLIC && !own.contains('.') {
+        true => own.to_string(),
+        false => format!("{schema}.{own}"),
+    }
+}
+
+/// The schema and the own name of what goes by a full name.
+pub fn split(full: &str) -> (&str, &str) {
+    full.split_once('.').unwrap_or((PUBLIC, full))
+}
+
+/// The own name of what goes by a full name.
+pub fn own(full: &str) -> &str {
+    split(full).1
+}
+
+/// The full name that a text means which has a schema's name and a dot before its own, or no dot.
+pub fn plain(text: &str) -> String {
+    let (schema, own) = split(text);
+    full(schema, own)
+}
+
+/// A full name as SQL writes it.
+pub fn written(full: &str) -> ObjectName {
+    let (schema, own) = split(full);
+    let schema = full.contains('.').then(|| quoted(schema));
+    ObjectName::from(schema.into_iter().chain([quoted(own)]).collect::<Vec<_>>())
+}
 
 /// The name an identifier stands for.
 pub fn fold(ident: &Ident) -> String {
@@ -18,23 +59,38 @@ pub fn place(ident: &Ident) -> Option<Position> {
     Position::of(ident.span)
 }
 
-/// The relation an object name stands for.
+/// The full name of the relation that an object name stands for.
 pub fn relation(name: &ObjectName) -> Result<String, SqlError> {
-    let parts = parts(name)?;
-    match parts.as_slice() {
-        [one] => Ok(fold(one)),
+    match parts(name)?.as_slice() {
+        [one] => Ok(full(PUBLIC, &fold(one))),
         // A database's name may stand before the schema: there is one database to be in.
-        [schema, one] | [_, schema, one] if fold(schema) == "public" => Ok(fold(one)),
-        [schema, _] | [_, schema, _]
-            if matches!(fold(schema).as_str(), "pg_catalog" | "information_schema") =>
-        {
-            Err(SqlError::unsupported(format!("changing or defining {name}"))
-                .at(position(name))
-                .with_hint("the tables of pg_catalog and information_schema can only be queried"))
-        }
-        _ => Err(SqlError::unsupported(format!("the qualified name {name}"))
+        [of, one] | [_, of, one] => match fold(of) {
+            of if CATALOGS.contains(&of.as_str()) => {
+                Err(SqlError::unsupported(format!("changing or defining {name}"))
+                    .at(position(name))
+                    .with_hint("the tables of pg_catalog and information_schema can only be queried"))
+            }
+            of => check_schema(&of).map(|()| full(&of, &fold(one))).map_err(|error| error.at(position(name))),
+        },
+        _ => Err(SqlError::new(SqlState::SyntaxError, format!("improper relation name: {name}"))
             .at(position(name))
-            .with_hint("there is one schema, \"public\": write the name alone")),
+            .with_hint("write database.schema.table, schema.table or table")),
+    }
+}
+
+/// The schema that an object name stands for.
+pub fn schema(name: &ObjectName) -> Result<String, SqlError> {
+    match parts(name)?.as_slice() {
+        [one] if !one.value.is_empty() => check_schema(&fold(one)).map(|()| fold(one)),
+        _ => Err(SqlError::new(SqlState::SyntaxError, format!("improper schema name: {name}"))),
+    }
+    .map_err(|error| error.at(position(name)))
+}
+
+fn check_schema(name: &str) -> Result<(), SqlError> {
+    match name.contains('.') {
+        true => Err(SqlError::unsupported(format!("a dot in the name of the schema \"{name}\""))),
+        false => Ok(()),
     }
 }
 
@@ -85,7 +141,21 @@ mod tests {
         assert_eq!(relation(&public), Ok("t".to_string()));
         let whole = ["db", "public", "T"].map(Ident::new).to_vec();
         assert_eq!(relation(&ObjectName::from(whole)), Ok("t".to_string()));
-        let other = ObjectName::from(vec![Ident::new("s"), Ident::new("t")]);
-        assert_eq!(relation(&other).map_err(|e| e.sqlstate()), Err("0A000"));
+        let other = ObjectName::from(vec![Ident::new("S"), Ident::new("t")]);
+        assert_eq!(relation(&other), Ok("s.t".to_string()));
+        let catalog = ObjectName::from(vec![Ident::new("pg_catalog"), Ident::new("t")]);
+        assert_eq!(relation(&catalog).map_err(|e| e.sqlstate()), Err("0A000"));
+    }
+
+    #[test]
+    fn a_full_name_has_both() {
+        for (schema, own) in [("public", "t"), ("public", "a.b"), ("s", "t"), ("s", "a.b"), ("s", ".")] {
+            assert_eq!(split(&full(schema, own)), (schema, own));
+            assert_eq!(relation(&written(&full(schema, own))), Ok(full(schema, own)));
+        }
+        assert_eq!((full("public", "t"), full("s", "t")), ("t".to_string(), "s.t".to_string()));
+        assert_eq!(written("s.A").to_string(), "\"s\".\"A\"");
+        let dotted = ObjectName::from(vec![quoted("a.b"), quoted("t")]);
+        assert_eq!(relation(&dotted).map_err(|e| e.sqlstate()), Err("0A000"));
     }
 }

@@ -43,7 +43,9 @@ fn tell_items_apart(items: &mut [SelectItem]) {
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let column = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-                let name = if column { name_of(expr) } else { expr.to_string() };
+                // A subquery is planned under the name of its column.
+                let named = column || matches!(expr, Expr::Subquery(_));
+                let name = if named { name_of(expr) } else { expr.to_string() };
                 // A wildcard may stand for any column.
                 if seen.contains(&name) || (wildcard && column) {
                     *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: own };

@@ -60,7 +60,7 @@ impl PointQuery {
         let (name, alias) = one_table(select)?;
         let table =
             snapshot.table(&name).filter(|table| matches!(table.kind, TableKind::Table | TableKind::View))?;
-        let alias = alias.unwrap_or(name);
+        let alias = alias.unwrap_or_else(|| table.own_name().to_string());
         let scope = Scope::new(vec![Relation::of(&table, &alias)]);
         let mut params = Params::new(given);
         let condition = select.selection.as_ref()?;
@@ -243,7 +243,7 @@ fn select_list(select: &Select, table: &TableDef, alias: &str) -> Option<Vec<Exp
             }
             SelectItem::Wildcard(options) if options.to_string().is_empty() => exprs.extend(all()),
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
-                if options.to_string().is_empty() && names::relation(name).ok()? == alias =>
+                if options.to_string().is_empty() && table.goes_by(alias, &names::relation(name).ok()?) =>
             {
                 exprs.extend(all());
             }

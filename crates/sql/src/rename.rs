@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Ident, ObjectName, Query, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+    Expr, Ident, ObjectName, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, TableAlias,
+    TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use crate::error::SqlError;
@@ -56,16 +57,46 @@ impl VisitorMut for Renaming<'_> {
         if let TableFactor::Table { name, alias, .. } = factor
             && names::relation(name).is_ok_and(|name| name == self.from)
         {
-            *name = ObjectName::from(vec![ident(self.to)]);
+            *name = bare(self.to);
             alias.get_or_insert_with(|| TableAlias {
                 explicit: true,
-                name: ident(self.from),
+                name: ident(names::own(self.from)),
                 columns: Vec::new(),
                 at: None,
             });
         }
         ControlFlow::Continue(())
     }
+
+    /// A column with its relation's schema before it, which an alias has not.
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::CompoundIdentifier(parts) = expr
+            && let [.., schema, relation, _] = parts.as_slice()
+            && names::full(&names::fold(schema), &names::fold(relation)) == self.from
+        {
+            parts.drain(..parts.len() - 2);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for item in &mut select.projection {
+            if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+                && name.0.len() > 1
+                && names::relation(name).is_ok_and(|name| name == self.from)
+            {
+                name.0.drain(..name.0.len() - 1);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A full name as SQL writes it, quoted only where it must be.
+fn bare(full: &str) -> ObjectName {
+    let (schema, own) = names::split(full);
+    let schema = full.contains('.').then(|| ident(schema));
+    ObjectName::from(schema.into_iter().chain([ident(own)]).collect::<Vec<_>>())
 }
 
 /// Quoted only where it must be.

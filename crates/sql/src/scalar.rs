@@ -48,6 +48,8 @@ pub struct Target<'a> {
 pub struct Relation {
     /// The name that stands before its columns.
     pub name: String,
+    /// The full name that it is known by: its own, or the alias as if it were one.
+    pub full: String,
     /// Its columns.
     pub columns: Vec<ColumnDef>,
 }
@@ -55,7 +57,11 @@ pub struct Relation {
 impl Relation {
     /// A table under a name.
     pub fn of(table: &TableDef, name: &str) -> Relation {
-        Relation { name: name.to_string(), columns: table.columns.clone() }
+        let full = match name == table.own_name() {
+            true => table.name.clone(),
+            false => names::full(names::PUBLIC, name),
+        };
+        Relation { name: name.to_string(), full, columns: table.columns.clone() }
     }
 }
 
@@ -73,16 +79,22 @@ impl Scope {
 
     /// The index of the column that a reference means, if it means one of these.
     pub fn column(&self, expr: &Expr) -> Option<usize> {
-        let (relation, name) = match expr {
-            Expr::Identifier(ident) => (None, names::fold(ident)),
+        let (schema, relation, name) = match expr {
+            Expr::Identifier(ident) => (None, None, names::fold(ident)),
             Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [relation, column] => (Some(names::fold(relation)), names::fold(column)),
+                [relation, column] => (None, Some(names::fold(relation)), names::fold(column)),
+                [schema, relation, column] => {
+                    (Some(names::fold(schema)), Some(names::fold(relation)), names::fold(column))
+                }
                 _ => return None,
             },
             Expr::Nested(inner) => return self.column(inner),
             _ => return None,
         };
-        let named = |r: &&Relation| relation.as_ref().is_none_or(|name| *name == r.name);
+        let named = |r: &&Relation| match (&schema, &relation) {
+            (Some(schema), Some(name)) => r.full == names::full(schema, name),
+            (_, name) => name.as_ref().is_none_or(|name| *name == r.name),
+        };
         let mut found = None;
         let mut start = 0;
         for r in &self.relations {
@@ -420,7 +432,8 @@ impl Inputs {
         }
         let mut relations = scope.relations.clone();
         if !columns.is_empty() {
-            relations.push(Relation { name: PARAMETERS.to_string(), columns });
+            let name = PARAMETERS.to_string();
+            relations.push(Relation { full: name.clone(), name, columns });
         }
         Inputs { relations }
     }
@@ -443,7 +456,7 @@ impl Inputs {
 
     /// `SELECT expressions FROM relations`
     fn select(&self, exprs: Vec<Expr>) -> Result<Query, SqlError> {
-        let from: Vec<String> = self.relations.iter().map(|r| names::quoted(&r.name).to_string()).collect();
+        let from: Vec<String> = self.relations.iter().map(|r| names::written(&r.full).to_string()).collect();
         let text = match from.is_empty() {
             true => "SELECT 0".to_string(),
             false => format!("SELECT 0 FROM {}", from.join(", ")),
@@ -521,7 +534,7 @@ impl Imaginary {
         let table = |(id, relation): (u32, &Relation)| {
             Arc::new(TableDef {
                 id: CollectionId(id),
-                name: relation.name.clone(),
+                name: relation.full.clone(),
                 kind: TableKind::Table,
                 columns: relation.columns.clone(),
                 primary_key: Vec::new(),

@@ -132,7 +132,9 @@ pub fn value_type(data_type: Option<&DataType>) -> Result<Type, SqlError> {
 
 /// The text of a default that takes a sequence's values, as PostgreSQL prints it.
 pub fn default_text(sequence: &str) -> String {
-    let name = pg_quoted(sequence).replace('\'', "''");
+    let (schema, own) = names::split(sequence);
+    let schema = if schema == names::PUBLIC { String::new() } else { format!("{}.", pg_quoted(schema)) };
+    let name = format!("{schema}{}", pg_quoted(own)).replace('\'', "''");
     format!("nextval('{name}'::regclass)")
 }
 

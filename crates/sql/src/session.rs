@@ -37,7 +37,9 @@ use crate::settle::{Modulo, SettleTypes, TimeArithmetic};
 use crate::statement::{Statement, parse_one};
 use crate::table::Relation;
 use crate::types::to_arrow;
-use crate::{arrays, bounded, dialect, expansion, extremes, joined, limits, moment, sqltype, sums};
+use crate::{
+    arrays, bounded, dialect, expansion, extremes, joined, limits, moment, names, schemas, sqltype, sums,
+};
 
 /// Rules that do a view harm. Turning a key join into a semi join costs state; limits have no place in a view;
 /// common subexpressions are shared when expressions are compiled; the leaf rules only shuffle projections;
@@ -140,6 +142,7 @@ impl Session {
     ) -> Result<LogicalPlan, SqlError> {
         expansion::check(query)?;
         let mut query = query.clone();
+        schemas::tell_apart(&mut query)?;
         arrays::expand_query(&mut query)?;
         dialect::translate(&mut query);
         repair(&mut query);
@@ -255,10 +258,12 @@ impl ContextProvider for Names<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         let undefined =
             || SqlError::new(SqlState::UndefinedTable, format!("relation \"{}\" does not exist", name));
-        if name.schema().is_some_and(|schema| schema != "public") {
+        let schema = name.schema().unwrap_or(names::PUBLIC);
+        // Such a schema and a name could come to another's full name.
+        if schema.contains('.') {
             return Err(undefined().into());
         }
-        let def = self.snapshot.table(name.table()).ok_or_else(undefined)?;
+        let def = self.snapshot.table(&names::full(schema, name.table())).ok_or_else(undefined)?;
         if def.kind == TableKind::PlainView {
             let plan = self.session.plain_view(self.snapshot, &def)?;
             return Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))));

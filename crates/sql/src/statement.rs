@@ -27,6 +27,7 @@ mod lock;
 mod needs;
 mod respell;
 mod roles;
+mod schemas;
 mod sequence;
 mod settings;
 mod subscribe;
@@ -38,6 +39,7 @@ pub use alter::{Alter, AlterAction};
 pub use copy::{CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Csv, Text};
 pub use needs::Need;
 pub use roles::{GrantTarget, Privileges, Rights, RoleChange, RoleOptions};
+pub use schemas::SchemaChange;
 pub use sequence::{Overriding, Restart, SequenceDraft};
 pub use subscribe::{Followed, Subscribe};
 pub use upkeep::{Task, Upkeep};
@@ -85,8 +87,8 @@ pub enum Statement {
     Drop(Drop),
     /// `DROP INDEX` and other kinds of objects that are not made here
     DropAbsent(DropAbsent),
-    /// `CREATE SCHEMA IF NOT EXISTS public`
-    CreateSchema,
+    /// `CREATE SCHEMA`, `DROP SCHEMA`, `ALTER SCHEMA`
+    Schema(SchemaChange),
     /// `ALTER TABLE`, `ALTER MATERIALIZED VIEW`, `ALTER VIEW`
     Alter(Alter),
     /// `REFRESH MATERIALIZED VIEW`, `ANALYZE`, `VACUUM`
@@ -197,7 +199,7 @@ impl Statement {
                 TableKind::Table | TableKind::System => "DROP TABLE",
             },
             Statement::DropAbsent(drop) => drop.kind.statement(),
-            Statement::CreateSchema => "CREATE SCHEMA",
+            Statement::Schema(change) => change.statement(),
             Statement::Upkeep(upkeep) => upkeep.task.name(),
             Statement::Alter(alter) => match alter.kind {
                 TableKind::View => "ALTER MATERIALIZED VIEW",

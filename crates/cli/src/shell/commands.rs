@@ -111,6 +111,15 @@ fn show(runner: &mut Runner, sql: &str) -> Result<(), String> {
 /// Tells the statements that make a relation, or all of them in the order in which they were made.
 fn schema(runner: &mut Runner, name: Option<&str>) -> Result<(), String> {
     let one = name.map_or(String::new(), |name| format!(" AND name = '{}'", name.replace('\'', "''")));
+    let schemas = match name {
+        Some(_) => Vec::new(),
+        None => {
+            // Lower numbers are those of the schemas that every database has.
+            let sql = "SELECT 'CREATE SCHEMA ' || quote_ident(nspname) FROM pg_namespace
+                       WHERE oid > 16383 ORDER BY oid";
+            query(runner, sql)?.rows
+        }
+    };
     // Collections are a letter and a number.
     let grid = query(
         runner,
@@ -123,7 +132,7 @@ fn schema(runner: &mut Runner, name: Option<&str>) -> Result<(), String> {
         return Err(Fault::new("42P01", format!("relation \"{name}\" does not exist")).sentence());
     }
     tell(runner, |out| {
-        grid.rows.iter().flatten().try_for_each(|cell| match cell {
+        schemas.iter().chain(&grid.rows).flatten().try_for_each(|cell| match cell {
             Cell::Text(statement) => writeln!(out, "{statement};"),
             _ => Ok(()),
         })

@@ -13,6 +13,7 @@ mod moments;
 mod plain_views;
 mod recovery;
 mod roles;
+mod schemas;
 mod sequences;
 mod sql;
 mod streams;

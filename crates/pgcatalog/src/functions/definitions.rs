@@ -107,10 +107,10 @@ fn relation_visible(context: &Context<'_>, args: &[Value]) -> Answer {
     Ok(args[0].as_oid().and_then(|oid| context.relation(oid)).map_or(Value::Null, |r| r.visible.into()))
 }
 
-/// Built-in things are always visible, and users' are of kinds that have no schema but `public`.
+/// Built-in things are always visible; users' are parts of relations.
 fn visible(context: &Context<'_>, args: &[Value]) -> Answer {
-    let user = args[0].as_oid().is_some_and(|oid| context.world.owner(oid).is_some());
-    Ok((!user || context.sees("public")).into())
+    let user = args[0].as_oid().and_then(|oid| context.world.owner(oid));
+    Ok(user.is_none_or(|(relation, _)| context.world.sees(&relation.schema)).into())
 }
 
 fn relation<'c>(context: &'c Context<'_>, oid: &Value) -> Option<&'c Relation> {
@@ -130,7 +130,12 @@ fn serial_sequence(context: &Context<'_>, args: &[Value]) -> Answer {
         SqlError::new(SqlState::UndefinedColumn, message)
     })?;
     let sequence = context.world.owned_sequence(relation, at.0);
-    Ok(sequence.map_or(Value::Null, |sequence| format!("public.{}", quoted(&sequence.name)).into()))
+    Ok(sequence.map_or(Value::Null, |sequence| whole(sequence).into()))
+}
+
+/// A relation's name with its schema.
+fn whole(relation: &Relation) -> String {
+    format!("{}.{}", quoted(&relation.schema), quoted(&relation.name))
 }
 
 fn view_definition(context: &Context<'_>, args: &[Value]) -> Answer {
@@ -143,8 +148,8 @@ fn rule_definition(context: &Context<'_>, args: &[Value]) -> Answer {
         return Ok(Value::Null);
     };
     let query = viewdef::text(&context.world, view).unwrap_or_default();
-    let name = quoted(&view.name);
-    Ok(format!("CREATE RULE \"_RETURN\" AS\n    ON SELECT TO public.{name} DO INSTEAD {query};").into())
+    let name = whole(view);
+    Ok(format!("CREATE RULE \"_RETURN\" AS\n    ON SELECT TO {name} DO INSTEAD {query};").into())
 }
 
 /// The primary key's columns, in its order, quoted.
@@ -162,11 +167,11 @@ fn index_definition(context: &Context<'_>, args: &[Value]) -> Answer {
     if column > 0 {
         return Ok(Value::or_null(columns.get(column as usize - 1).map(Value::text)));
     }
-    let pretty = args.get(2).is_some_and(Value::is_true) && context.sees("public");
-    let schema = if pretty { "" } else { "public." };
-    let (index, table) = (quoted(&crate::world::key_name(table)), quoted(&table.name));
+    let pretty = args.get(2).is_some_and(Value::is_true) && context.world.sees(&table.schema);
+    let index = quoted(&crate::world::key_name(table));
+    let table = if pretty { quoted(&table.name) } else { whole(table) };
     let columns = columns.join(", ");
-    Ok(format!("CREATE UNIQUE INDEX {index} ON {schema}{table} USING btree ({columns})").into())
+    Ok(format!("CREATE UNIQUE INDEX {index} ON {table} USING btree ({columns})").into())
 }
 
 fn constraint_definition(context: &Context<'_>, args: &[Value]) -> Answer {
@@ -260,30 +265,35 @@ fn updatable(context: &Context<'_>, args: &[Value]) -> Answer {
     Ok(Value::Int(if table { 28 } else { 0 }))
 }
 
+/// A relation's name, with its schema where that is not searched.
+fn short(context: &Context<'_>, relation: &Relation) -> String {
+    format!("{}{}", context.world.prefix(&relation.schema), quoted(&relation.name))
+}
+
 fn describe_object(context: &Context<'_>, args: &[Value]) -> Answer {
     let [class, object] = [&args[0], &args[1]].map(|value| value.as_oid().unwrap_or_default());
     Ok(match class {
         oid::PG_CLASS => match context.world.owner(object) {
             Some((relation, Part::Relation)) if relation.kind == RelationKind::View => {
-                format!("materialized view {}", quoted(&relation.name)).into()
+                format!("materialized view {}", short(context, relation)).into()
             }
             Some((relation, Part::Relation)) if relation.kind == RelationKind::PlainView => {
-                format!("view {}", quoted(&relation.name)).into()
+                format!("view {}", short(context, relation)).into()
             }
             Some((relation, Part::Relation)) => match args[2].as_int() {
                 Some(number) if number > 0 => {
                     let column = relation.columns.get(number as usize - 1);
                     let name = column.map_or(String::new(), |column| quoted(&column.name));
-                    format!("column {name} of table {}", quoted(&relation.name)).into()
+                    format!("column {name} of table {}", short(context, relation)).into()
                 }
-                _ => format!("table {}", quoted(&relation.name)).into(),
+                _ => format!("table {}", short(context, relation)).into(),
             },
             _ => {
                 context.relation(object).map_or(Value::Null, |named| format!("index {}", named.full()).into())
             }
         },
         oid::PG_NAMESPACE => {
-            oid::schema_name(object).map_or(Value::Null, |name| format!("schema {name}").into())
+            context.world.schema_name(object).map_or(Value::Null, |name| format!("schema {name}").into())
         }
         oid::PG_TYPE => format!("type {}", context.type_name(object, None)).into(),
         oid::PG_ATTRDEF => context

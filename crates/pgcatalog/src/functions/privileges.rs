@@ -55,16 +55,40 @@ fn defaults(context: &Context<'_>, args: &[Value]) -> Answer {
     Ok(Value::array(grants))
 }
 
-/// Nothing is ever made in the catalogs' schemas.
+/// Nothing is ever made in the catalogs' schemas, and everybody may name what is there.
 fn schema(context: &Context<'_>, args: &[Value]) -> Answer {
-    let [object, privilege] = [&args[args.len() - 2], &args[args.len() - 1]];
-    let oid = match object.as_str() {
-        Some(name) => context.lookup(name, crate::oid::REGNAMESPACE),
-        None => object.as_oid(),
+    let (user, rest) = if args.len() == 3 { (Some(&args[0]), &args[1..]) } else { (None, args) };
+    let oid = match rest[0].as_str() {
+        Some(name) => Some(context.world.schema_named(name).ok_or_else(|| {
+            SqlError::new(SqlState::UndefinedSchema, format!("schema \"{name}\" does not exist"))
+        })?),
+        None => rest[0].as_oid(),
     };
-    let create =
-        privilege.as_str().is_some_and(|privilege| privilege.to_ascii_uppercase().contains("CREATE"));
-    Ok((!create || oid == Some(crate::oid::PUBLIC)).into())
+    let Some(oid) = oid.filter(|oid| context.world.schema_name(*oid).is_some()) else {
+        return Ok(Value::Null);
+    };
+    let user = user_name(context, user)?;
+    let mut wanted = privileges(&rest[1]);
+    let Some(schema) = context.world.schema_by_oid(oid) else {
+        return Ok(wanted.any(|privilege| privilege == "USAGE").into());
+    };
+    Ok(wanted.any(|privilege| context.world.facts.has_schema_privilege(&user, schema, &privilege)).into())
+}
+
+/// The privileges of a list such as `SELECT, UPDATE WITH GRANT OPTION`.
+fn privileges(list: &Value) -> impl Iterator<Item = String> {
+    let list = list.as_str().unwrap_or_default().to_ascii_uppercase();
+    let words =
+        list.split(',').map(|word| word.trim().trim_end_matches("WITH GRANT OPTION").trim().to_string());
+    words.collect::<Vec<_>>().into_iter()
+}
+
+/// The role that a call names; without one the current role.
+fn user_name(context: &Context<'_>, user: Option<&Value>) -> Result<String, SqlError> {
+    match user {
+        None => Ok(context.world.facts.session().user.clone()),
+        Some(user) => role_name(context, user),
+    }
 }
 
 fn table(context: &Context<'_>, args: &[Value]) -> Answer {
@@ -77,23 +101,19 @@ fn column(context: &Context<'_>, args: &[Value]) -> Answer {
     privilege(context, user, &rest[0], &rest[2])
 }
 
-/// Whether a role has any of the privileges of a list such as `SELECT, UPDATE WITH GRANT OPTION`.
+/// Whether a role has any of the privileges of a list.
 fn privilege(context: &Context<'_>, user: Option<&Value>, object: &Value, wanted: &Value) -> Answer {
     let oid = match object.as_str() {
         Some(name) => context.input(name, REGCLASS)?.as_oid(),
         None => object.as_oid(),
     };
     let Some(oid) = oid.filter(|oid| context.relation(*oid).is_some()) else { return Ok(Value::Null) };
-    let user = match user {
-        None => context.world.facts.session().user.clone(),
-        Some(user) => role_name(context, user)?,
-    };
-    let wanted = wanted.as_str().unwrap_or_default().to_ascii_uppercase();
-    let mut wanted = wanted.split(',').map(|word| word.trim().trim_end_matches("WITH GRANT OPTION").trim());
+    let user = user_name(context, user)?;
+    let mut wanted = privileges(wanted);
     let Some(relation) = context.world.by_oid(oid) else {
         return Ok(wanted.any(|privilege| privilege == "SELECT").into());
     };
-    Ok(wanted.any(|privilege| context.world.facts.has_privilege(&user, relation, privilege)).into())
+    Ok(wanted.any(|privilege| context.world.facts.has_privilege(&user, relation, &privilege)).into())
 }
 
 fn role_name(context: &Context<'_>, user: &Value) -> Result<String, SqlError> {

@@ -353,9 +353,7 @@ impl Binder<'_> {
             let columns = table.columns.iter().map(column).collect();
             return self.scan(Source::Table(table), &own, columns, alias, scope);
         }
-        let relation =
-            self.world.relation(&own).filter(|_| matches!(schema.as_deref(), None | Some("public")));
-        let relation = relation.ok_or_else(|| {
+        let relation = self.world.find(schema.as_deref(), &own).ok_or_else(|| {
             SqlError::new(SqlState::UndefinedTable, format!("relation \"{name}\" does not exist"))
                 .at(names::position(name))
         })?;
@@ -365,7 +363,8 @@ impl Binder<'_> {
             fields: None,
         };
         let columns: Vec<Output> = relation.columns.iter().map(column).collect();
-        let source = Source::User(own.clone(), columns.iter().map(|column| column.ty).collect());
+        let source =
+            Source::User(crate::world::full_name(relation), columns.iter().map(|column| column.ty).collect());
         self.scan(source, &own, columns, alias, scope)
     }
 

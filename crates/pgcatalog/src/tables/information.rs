@@ -8,10 +8,9 @@ use zset::Type;
 use super::rows::Rows;
 use super::{Builder, Table, all};
 use crate::facts::{Column, Relation, RelationKind, Sequence};
-use crate::oid;
 use crate::types::{self, pg_type_of};
 use crate::value::Value;
-use crate::world::{World, default_text, schema_of};
+use crate::world::{World, default_text};
 
 pub(super) fn builder(name: &str) -> Option<Builder> {
     Some(match name {
@@ -46,7 +45,7 @@ fn tables(world: &World<'_>, rows: &mut Rows) {
         ]);
     };
     for relation in world.relations.iter().filter(|relation| relation.kind != RelationKind::Sequence) {
-        push(schema_of(relation).1, &relation.name, relation.kind == RelationKind::Table);
+        push(&relation.schema, &relation.name, relation.kind == RelationKind::Table);
     }
     for table in all() {
         push(table.schema, table.name, table.kind == "r");
@@ -70,7 +69,7 @@ fn views(world: &World<'_>, rows: &mut Rows) {
     };
     for view in world.relations.iter().filter(|relation| is_view(relation)) {
         let definition = crate::viewdef::text(world, view).map(|query| format!(" {query};").into());
-        push(schema_of(view).1, &view.name, Value::or_null(definition));
+        push(&view.schema, &view.name, Value::or_null(definition));
     }
     for table in all().iter().filter(|table| table.kind == "v") {
         push(table.schema, table.name, Value::Null);
@@ -111,7 +110,7 @@ fn user_column(world: &World<'_>, rows: &mut Rows, relation: &Relation, number: 
     let generation = Value::or_null(generation.map(Value::from));
     rows.push([
         ("table_catalog", catalog(world)),
-        ("table_schema", schema_of(relation).1.into()),
+        ("table_schema", relation.schema.as_str().into()),
         ("table_name", relation.name.as_str().into()),
         ("column_name", column.name.as_str().into()),
         ("ordinal_position", Value::Int(number)),
@@ -191,7 +190,7 @@ fn datetime(ty: Type) -> Option<i64> {
 }
 
 fn schemata(world: &World<'_>, rows: &mut Rows) {
-    for (oid, name) in oid::SCHEMAS {
+    for (oid, name) in world.all_schemas() {
         rows.push([
             ("catalog_name", catalog(world)),
             ("schema_name", name.into()),

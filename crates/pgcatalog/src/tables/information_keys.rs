@@ -5,7 +5,7 @@ use super::relations::key_columns;
 use super::rows::Rows;
 use crate::facts::{Relation, RelationKind};
 use crate::value::Value;
-use crate::world::{World, key_name, oid_of, schema_of};
+use crate::world::{World, key_name, oid_of};
 
 pub(super) fn builder(name: &str) -> Option<Builder> {
     Some(match name {
@@ -31,10 +31,10 @@ fn constraints(world: &World<'_>, rows: &mut Rows) {
     let mut push = |relation: &Relation, name: String, kind: &str| {
         rows.push([
             ("constraint_catalog", catalog(world)),
-            ("constraint_schema", "public".into()),
+            ("constraint_schema", relation.schema.as_str().into()),
             ("constraint_name", name.into()),
             ("table_catalog", catalog(world)),
-            ("table_schema", "public".into()),
+            ("table_schema", relation.schema.as_str().into()),
             ("table_name", relation.name.as_str().into()),
             ("constraint_type", kind.into()),
             ("is_deferrable", "NO".into()),
@@ -46,7 +46,7 @@ fn constraints(world: &World<'_>, rows: &mut Rows) {
         push(relation, key_name(relation), "PRIMARY KEY");
     }
     for (relation, number, _) in required(world) {
-        push(relation, check_name(relation, number), "CHECK");
+        push(relation, check_name(world, relation, number), "CHECK");
     }
 }
 
@@ -60,16 +60,16 @@ fn required<'w>(world: &'w World<'_>) -> impl Iterator<Item = (&'w Relation, usi
 }
 
 /// PostgreSQL 15 makes up this name, since the constraint has none.
-fn check_name(relation: &Relation, number: usize) -> String {
-    format!("2200_{}_{number}_not_null", oid_of(relation))
+fn check_name(world: &World<'_>, relation: &Relation, number: usize) -> String {
+    format!("{}_{}_{number}_not_null", world.schema_of(relation), oid_of(relation))
 }
 
 fn checks(world: &World<'_>, rows: &mut Rows) {
     for (relation, number, column) in required(world) {
         rows.push([
             ("constraint_catalog", catalog(world)),
-            ("constraint_schema", "public".into()),
-            ("constraint_name", check_name(relation, number).into()),
+            ("constraint_schema", relation.schema.as_str().into()),
+            ("constraint_name", check_name(world, relation, number).into()),
             ("check_clause", format!("{column} IS NOT NULL").into()),
         ]);
     }
@@ -80,10 +80,10 @@ fn key_columns_used(world: &World<'_>, rows: &mut Rows) {
         for (number, column) in (1i64..).zip(key_columns(relation)) {
             rows.push([
                 ("constraint_catalog", catalog(world)),
-                ("constraint_schema", "public".into()),
+                ("constraint_schema", relation.schema.as_str().into()),
                 ("constraint_name", key_name(relation).into()),
                 ("table_catalog", catalog(world)),
-                ("table_schema", "public".into()),
+                ("table_schema", relation.schema.as_str().into()),
                 ("table_name", relation.name.as_str().into()),
                 ("column_name", column.name.as_str().into()),
                 ("ordinal_position", Value::Int(number)),
@@ -97,11 +97,11 @@ fn constraint_columns(world: &World<'_>, rows: &mut Rows) {
         for column in key_columns(relation) {
             rows.push([
                 ("table_catalog", catalog(world)),
-                ("table_schema", "public".into()),
+                ("table_schema", relation.schema.as_str().into()),
                 ("table_name", relation.name.as_str().into()),
                 ("column_name", column.name.as_str().into()),
                 ("constraint_catalog", catalog(world)),
-                ("constraint_schema", "public".into()),
+                ("constraint_schema", relation.schema.as_str().into()),
                 ("constraint_name", key_name(relation).into()),
             ]);
         }
@@ -112,10 +112,10 @@ fn constraint_tables(world: &World<'_>, rows: &mut Rows) {
     for relation in world.keyed() {
         rows.push([
             ("table_catalog", catalog(world)),
-            ("table_schema", "public".into()),
+            ("table_schema", relation.schema.as_str().into()),
             ("table_name", relation.name.as_str().into()),
             ("constraint_catalog", catalog(world)),
-            ("constraint_schema", "public".into()),
+            ("constraint_schema", relation.schema.as_str().into()),
             ("constraint_name", key_name(relation).into()),
         ]);
     }
@@ -130,7 +130,7 @@ fn table_privileges(world: &World<'_>, rows: &mut Rows) {
             ("grantor", owner.into()),
             ("grantee", role.into()),
             ("table_catalog", catalog(world)),
-            ("table_schema", schema_of(relation).1.into()),
+            ("table_schema", relation.schema.as_str().into()),
             ("table_name", relation.name.as_str().into()),
             ("privilege_type", privilege.into()),
             ("is_grantable", if role == owner { "YES" } else { "NO" }.into()),
@@ -146,7 +146,7 @@ fn column_privileges(world: &World<'_>, rows: &mut Rows) {
                 ("grantor", owner.into()),
                 ("grantee", role.into()),
                 ("table_catalog", catalog(world)),
-                ("table_schema", schema_of(relation).1.into()),
+                ("table_schema", relation.schema.as_str().into()),
                 ("table_name", relation.name.as_str().into()),
                 ("column_name", column.name.as_str().into()),
                 ("privilege_type", privilege.into()),

@@ -22,7 +22,7 @@ pub(super) fn builder(name: &str) -> Option<Builder> {
 fn tables(world: &World<'_>, rows: &mut Rows) {
     for relation in world.stored().filter(|relation| relation.kind == RelationKind::Table) {
         rows.push([
-            ("schemaname", "public".into()),
+            ("schemaname", relation.schema.as_str().into()),
             ("tablename", relation.name.as_str().into()),
             ("tableowner", world.owner_name(relation).into()),
             ("hasindexes", (!relation.primary_key.is_empty()).into()),
@@ -48,7 +48,7 @@ fn tables(world: &World<'_>, rows: &mut Rows) {
 fn views(world: &World<'_>, rows: &mut Rows) {
     for view in world.stored().filter(|relation| relation.kind == RelationKind::PlainView) {
         rows.push([
-            ("schemaname", "public".into()),
+            ("schemaname", view.schema.as_str().into()),
             ("viewname", view.name.as_str().into()),
             ("viewowner", world.owner_name(view).into()),
             ("definition", Value::or_null(view.query.as_ref().map(|query| format!("{query};").into()))),
@@ -66,7 +66,7 @@ fn views(world: &World<'_>, rows: &mut Rows) {
 fn materialized(world: &World<'_>, rows: &mut Rows) {
     for view in world.stored().filter(|relation| relation.kind == RelationKind::View) {
         rows.push([
-            ("schemaname", "public".into()),
+            ("schemaname", view.schema.as_str().into()),
             ("matviewname", view.name.as_str().into()),
             ("matviewowner", world.owner_name(view).into()),
             ("hasindexes", false.into()),
@@ -83,10 +83,11 @@ fn indexes(world: &World<'_>, rows: &mut Rows) {
     for relation in world.keyed() {
         let columns = super::relations::key_columns(relation).map(|column| quoted(&column.name));
         let columns = columns.collect::<Vec<_>>().join(", ");
-        let (index, table) = (quoted(&key_name(relation)), quoted(&relation.name));
-        let definition = format!("CREATE UNIQUE INDEX {index} ON public.{table} USING btree ({columns})");
+        let [index, schema, table] =
+            [&key_name(relation), &relation.schema, &relation.name].map(|name| quoted(name));
+        let definition = format!("CREATE UNIQUE INDEX {index} ON {schema}.{table} USING btree ({columns})");
         rows.push([
-            ("schemaname", "public".into()),
+            ("schemaname", relation.schema.as_str().into()),
             ("tablename", relation.name.as_str().into()),
             ("indexname", key_name(relation).into()),
             ("indexdef", definition.into()),
@@ -99,7 +100,7 @@ fn index_statistics(world: &World<'_>, rows: &mut Rows) {
         rows.push([
             ("relid", Value::oid(oid_of(relation))),
             ("indexrelid", Value::oid(part(oid_of(relation), Part::Index))),
-            ("schemaname", "public".into()),
+            ("schemaname", relation.schema.as_str().into()),
             ("relname", relation.name.as_str().into()),
             ("indexrelname", key_name(relation).into()),
         ]);
@@ -110,7 +111,7 @@ fn table_input(world: &World<'_>, rows: &mut Rows) {
     for relation in world.tables_and_views() {
         rows.push([
             ("relid", Value::oid(oid_of(relation))),
-            ("schemaname", "public".into()),
+            ("schemaname", relation.schema.as_str().into()),
             ("relname", relation.name.as_str().into()),
         ]);
     }

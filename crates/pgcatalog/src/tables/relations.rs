@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 use super::builtin::{DESCRIPTIONS, TYPES, operator_class};
 use super::rows::Rows;
 use super::{Builder, all, find};
-use crate::facts::{Column, Relation, RelationKind};
+use crate::facts::{Column, Relation, RelationKind, Schema};
 use crate::oid::{self, Part, default_of, part};
 use crate::types::{self, info, pg_type_of};
 use crate::value::{Row, Value};
-use crate::world::{DATABASE_OWNER, World, default_text, key_name, oid_of, schema_of};
+use crate::world::{DATABASE_OWNER, World, default_text, key_name, oid_of};
 
 pub(super) fn builder(name: &str) -> Option<Builder> {
     Some(match name {
@@ -29,23 +29,31 @@ pub(super) fn builder(name: &str) -> Option<Builder> {
 }
 
 fn namespaces(world: &World<'_>, rows: &mut Rows) {
-    for (oid, name) in oid::SCHEMAS {
+    for (oid, name) in world.all_schemas() {
         let (owner, owner_name) = schema_owner(world, oid);
+        let granted = world.schema_by_oid(oid).map(|schema| granted(world, schema, owner_name));
         rows.push([
             ("oid", Value::oid(oid)),
             ("nspname", name.into()),
             ("nspowner", Value::oid(owner)),
-            ("nspacl", schema_grants(owner_name)),
+            ("nspacl", granted.unwrap_or_else(|| schema_grants(owner_name))),
         ]);
     }
 }
 
 /// Who owns a schema: `public` is the database's owner's, whoever that is.
 pub(super) fn schema_owner<'w>(world: &'w World<'_>, schema: u32) -> (u32, &'w str) {
+    let own = || world.role(world.schema_by_oid(schema)?.owner.as_ref()?);
     match schema {
         oid::PUBLIC => (oid::DATABASE_OWNER, DATABASE_OWNER),
-        _ => (oid::BOOTSTRAP_ROLE, world.database_owner()),
+        _ => own().map_or((oid::BOOTSTRAP_ROLE, world.database_owner()), |role| (role.oid, &role.name)),
     }
+}
+
+/// What was granted on a schema of users; nothing, if nothing ever was.
+fn granted(world: &World<'_>, schema: &Schema, owner: &str) -> Value {
+    let list = world.facts.schema_access_list(schema, owner);
+    list.map_or(Value::Null, |list| Value::array(list.iter().map(Value::text).collect()))
 }
 
 fn schema_grants(owner: &str) -> Value {
@@ -69,7 +77,7 @@ fn first_rights(world: &World<'_>, rows: &mut Rows) {
     for table in all() {
         push(oid::PG_CLASS, table.oid, Value::array(vec![CATALOG_GRANTS.into()]));
     }
-    for (schema, _) in oid::SCHEMAS {
+    for schema in [oid::PG_CATALOG, oid::PUBLIC, oid::INFORMATION_SCHEMA] {
         push(oid::PG_NAMESPACE, schema, schema_grants(schema_owner(world, schema).1));
     }
 }
@@ -86,7 +94,7 @@ fn classes(world: &World<'_>, rows: &mut Rows) {
         rows.push([
             ("oid", Value::oid(id)),
             ("relname", relation.name.as_str().into()),
-            ("relnamespace", Value::oid(schema_of(relation).0)),
+            ("relnamespace", Value::oid(world.schema_of(relation))),
             ("reltype", Value::oid(row_type(relation))),
             ("relowner", owner.clone()),
             ("relam", Value::Int(if plain || sequence { 0 } else { 2 })),
@@ -115,7 +123,7 @@ fn classes(world: &World<'_>, rows: &mut Rows) {
             rows.push([
                 ("oid", Value::oid(part(id, Part::Index))),
                 ("relname", key_name(relation).into()),
-                ("relnamespace", Value::oid(oid::PUBLIC)),
+                ("relnamespace", Value::oid(world.schema_of(relation))),
                 ("relowner", owner),
                 ("relam", Value::Int(403)),
                 ("relfilenode", Value::oid(part(id, Part::Index))),
@@ -157,7 +165,14 @@ static CATALOG_CLASSES: LazyLock<Vec<Row>> = LazyLock::new(|| {
         rows.push([
             ("oid", Value::oid(table.oid)),
             ("relname", table.name.into()),
-            ("relnamespace", Value::oid(oid::schema_named(table.schema).unwrap_or_default())),
+            (
+                "relnamespace",
+                Value::oid(if table.schema == "pg_catalog" {
+                    oid::PG_CATALOG
+                } else {
+                    oid::INFORMATION_SCHEMA
+                }),
+            ),
             ("relowner", Value::oid(oid::BOOTSTRAP_ROLE)),
             ("relam", Value::Int(if is_table { 2 } else { 0 })),
             ("reltuples", Value::Float(-1.0)),
@@ -281,7 +296,7 @@ fn types_of(world: &World<'_>, rows: &mut Rows) {
             rows.push([
                 ("oid", Value::oid(oid)),
                 ("typname", name.into()),
-                ("typnamespace", Value::oid(oid::PUBLIC)),
+                ("typnamespace", Value::oid(world.schema_of(relation))),
                 ("typowner", owner.clone()),
                 ("typlen", Value::Int(-1)),
                 ("typtype", if composite { "c" } else { "b" }.into()),
@@ -342,7 +357,7 @@ fn constraints(world: &World<'_>, rows: &mut Rows) {
         rows.push([
             ("oid", Value::oid(part(id, Part::Constraint))),
             ("conname", key_name(relation).into()),
-            ("connamespace", Value::oid(oid::PUBLIC)),
+            ("connamespace", Value::oid(world.schema_of(relation))),
             ("contype", "p".into()),
             ("convalidated", true.into()),
             ("conrelid", Value::oid(id)),

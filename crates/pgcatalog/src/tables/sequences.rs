@@ -42,7 +42,7 @@ fn sequence(world: &World<'_>, rows: &mut Rows) {
 fn sequences(world: &World<'_>, rows: &mut Rows) {
     for (relation, sequence) in all(world) {
         rows.push([
-            ("schemaname", "public".into()),
+            ("schemaname", relation.schema.as_str().into()),
             ("sequencename", relation.name.as_str().into()),
             ("sequenceowner", world.owner_name(relation).into()),
             ("data_type", Value::oid(pg_type_of(sequence.ty, None).0)),
@@ -69,7 +69,7 @@ fn information(world: &World<'_>, rows: &mut Rows) {
         let number = |number: i64| Value::from(number.to_string());
         rows.push([
             ("sequence_catalog", world.facts.session().database.as_str().into()),
-            ("sequence_schema", "public".into()),
+            ("sequence_schema", relation.schema.as_str().into()),
             ("sequence_name", relation.name.as_str().into()),
             ("data_type", types::sql_name(ty, None).unwrap_or_default().into()),
             ("numeric_precision", Value::Int(bits)),

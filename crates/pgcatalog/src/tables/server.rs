@@ -143,7 +143,7 @@ fn table_statistics(world: &World<'_>, rows: &mut Rows) {
     for relation in world.tables_and_views() {
         rows.push([
             ("relid", Value::oid(oid_of(relation))),
-            ("schemaname", "public".into()),
+            ("schemaname", relation.schema.as_str().into()),
             ("relname", relation.name.as_str().into()),
             ("n_live_tup", Value::Int(relation.rows)),
             ("n_dead_tup", Value::Int(0)),

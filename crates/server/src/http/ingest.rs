@@ -14,7 +14,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, Query, State as Extract};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use gnitz::Session;
+use gnitz::{Session, names};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -61,6 +61,7 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let Query(options) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let table = names::plain(&table);
     let shared = &state.0;
     let deadline = Instant::now() + shared.config.http.request_timeout;
     let form = form(&headers)?;
@@ -130,7 +131,7 @@ impl Request {
         let (begun, meter) = (std::time::Instant::now(), &turn.meter);
         let done = self.attempts(state, turn);
         let verb = if self.op == Op::Delete { "DELETE FROM" } else { "INSERT INTO" };
-        let statement = &format!("{verb} \"{}\"", self.table);
+        let statement = &format!("{verb} {}", names::written(&self.table));
         match &done {
             Ok((rows, replayed)) => {
                 let done = Done { read: 0, written: *rows, committed: !replayed && *rows > 0 };

@@ -13,6 +13,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Extension, Path, Query, State as Extract, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use gnitz::names;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -47,6 +48,7 @@ pub async fn get(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let Query(options) = query.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let view = names::plain(&view);
     let wants_socket = headers.contains_key(header::UPGRADE);
     let form = form(options.format.as_deref(), wants_socket)?;
     if state.is_closing() {

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use gnitz::{Error, Position};
+use gnitz::{Error, Position, names};
 
 use crate::pg::frame::Malformed;
 
@@ -119,7 +119,7 @@ impl Report {
         match error {
             Error::FailedTransaction => report.message = ABORTED.to_string(),
             Error::Duplicate { table, .. } => {
-                report.constraint = Some((table.clone(), format!("{table}_pkey")));
+                report.constraint = Some((table.clone(), format!("{}_pkey", names::own(table))));
             }
             Error::Copy { line, source, .. } => {
                 report = Report::of(source, "");

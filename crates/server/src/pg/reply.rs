@@ -1,7 +1,7 @@
 //! Messages of the server, appended to the buffer that is written when the client waits for it.
 
 use gnitz::wire::{Cell, Cells};
-use gnitz::{Column, Status, Type};
+use gnitz::{Column, Status, Type, names};
 
 use crate::pg::error::Report;
 use crate::pg::frame::{Format, Formats};
@@ -84,7 +84,8 @@ impl Replies {
             report.position.iter().for_each(|position| field(b'P', &position.to_string()));
             report.context.iter().for_each(|context| field(b'W', context));
             if let Some((table, constraint)) = &report.constraint {
-                field(b's', "public");
+                let (schema, table) = names::split(table);
+                field(b's', schema);
                 field(b't', table);
                 field(b'n', constraint);
             }

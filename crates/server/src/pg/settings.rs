@@ -199,21 +199,24 @@ fn accepted(name: &str, text: &str) -> Result<String, Report> {
             if known.value.is_empty() { "empty" } else { &known.value }
         ))),
         Takes::Path if finds_the_same(text) => Ok(text.to_string()),
-        Takes::Path => {
-            Err(refused("0A000").with_hint("tables are in the schema public, which the list must have"))
-        }
+        Takes::Path => Err(refused("0A000").with_hint(
+            "names without a schema mean those of public, which must come first: write others as schema.name",
+        )),
         Takes::Nothing => Err(Report::error("55P02", format!("parameter \"{shown}\" cannot be changed"))),
     }
 }
 
 /// Whether names without a schema mean by a search path what they mean here, where `pg_catalog` and `public` are
-/// searched: schemas that do not exist have nothing to be found. A path that is empty, or `pg_catalog` alone, is what
-/// programs ask for that write the schema before every name.
+/// searched: nothing else may come before `public` but the schema of the role's name, which clients have there by
+/// habit. A path that is empty, or `pg_catalog` alone, is what programs ask for that write the schema before every name.
 fn finds_the_same(path: &str) -> bool {
     let elements = path_elements(path);
-    let has = |schema: &str| elements.iter().any(|element| element == schema);
-    !has("information_schema")
-        && (has("public") || elements.iter().all(|element| element.is_empty() || element == "pg_catalog"))
+    match elements.iter().position(|element| element == "public") {
+        Some(public) => {
+            elements[..public].iter().all(|first| matches!(first.as_str(), "pg_catalog" | "$user"))
+        }
+        None => elements.iter().all(|element| element.is_empty() || element == "pg_catalog"),
+    }
 }
 
 /// Whether a text says yes.
@@ -266,10 +269,18 @@ mod tests {
         let mut settings = Settings::new(BTreeMap::new());
         let mut code =
             |value| settings.set("search_path", Some(value), false, false).map_err(|report| report.code);
-        for path in ["public", "\"$user\", public, x", "", "\"\"", "pg_catalog", "PG_CATALOG, Public"] {
+        for path in [
+            "public",
+            "\"$user\", public, x",
+            "",
+            "\"\"",
+            "pg_catalog",
+            "PG_CATALOG, Public",
+            "public, information_schema",
+        ] {
             assert_eq!(code(path), Ok(()), "{path}");
         }
-        for path in ["x", "\"Public\"", "information_schema, public", "\"$user\""] {
+        for path in ["x", "x, public", "\"Public\"", "information_schema, public", "\"$user\""] {
             assert_eq!(code(path), Err("0A000"), "{path}");
         }
     }

@@ -226,3 +226,27 @@ async fn large_batches_go_through_views() {
     assert_eq!(server.value("SELECT c FROM total"), 30_000);
     assert_eq!(server.value("SELECT s FROM total"), 50_000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_in_a_schema_is_named_with_it() {
+    let server = table().await;
+    server.run("CREATE SCHEMA shop; CREATE TABLE shop.t (id BIGINT PRIMARY KEY, n INTEGER)");
+    server.run("CREATE TABLE \"a.b\" (id BIGINT PRIMARY KEY)");
+    let body = r#"{"id": 1, "n": 1}
+        {"op": "upsert", "row": {"id": 1, "n": 2}}
+        {"op": "upsert", "row": {"id": 3, "n": 3}}
+        {"op": "delete", "row": {"id": 3}}"#;
+    written(&server.post("/ingest/shop.t", &[NDJSON], body).await, 4);
+    written(&server.post("/ingest/public.t", &[CSV], "id\n9\n").await, 1);
+    written(&server.post("/ingest/public.a.b", &[CSV], "id\n7\n").await, 1);
+    assert_eq!(server.value("SELECT sum(n) FROM shop.t"), 2);
+    assert_eq!(rows(&server).await, "id,name,n\n9,,7\n");
+    assert_eq!(server.value("SELECT id FROM \"a.b\""), 7);
+    for path in ["/ingest/gone.t", "/ingest/a.b", "/subscribe/shop.nothing"] {
+        let answer = match path.starts_with("/ingest") {
+            true => server.post(path, &[CSV], "id\n1\n").await,
+            false => server.get(path).await,
+        };
+        assert_eq!(answer.status, 404, "{path}: {}", answer.text());
+    }
+}

@@ -8,6 +8,7 @@ mod extended;
 mod feeds;
 mod garbage;
 mod limits;
+mod schemas;
 mod sequences;
 mod sessions;
 mod simple;
@@ -73,6 +74,14 @@ async fn start() -> Running {
 /// A connection, and the task that keeps it.
 async fn connect(running: &Running) -> Client {
     let (client, connection) = running.config().connect(NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    client
+}
+
+/// The same as another role.
+async fn connect_as(server: &Running, user: &str) -> Client {
+    let mut config = server.config();
+    let (client, connection) = config.user(user).password("secret").connect(NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }

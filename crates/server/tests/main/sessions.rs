@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, NoTls};
 
-use crate::{Running, ask, code, connect, start};
+use crate::{ask, code, connect, connect_as, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_that_change_no_answer_are_taken() {
@@ -199,13 +199,6 @@ async fn idle_sessions_are_ended_and_a_session_may_end_itself() {
     server.stop().await;
 }
 
-async fn connect_as(server: &Running, user: &str) -> Client {
-    let mut config = server.config();
-    let (client, connection) = config.user(user).password("secret").connect(NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_of_other_roles_are_theirs() {
     let server = start().await;
@@ -249,5 +242,40 @@ async fn a_dump_may_lock_what_it_reads() {
     ask(&client, "DECLARE _pg_dump_cursor CURSOR FOR SELECT id FROM ONLY public.t").await.unwrap();
     assert_eq!(ask(&client, "FETCH 100 FROM _pg_dump_cursor").await.unwrap()[0], "1");
     assert_eq!(code(ask(&client, "LOCK TABLE public.t IN EXCLUSIVE MODE").await), "0A000");
+    server.stop().await;
+}
+
+/// Enough statements one after the other for a session to be alone, and then some.
+const ALONE: i64 = 1_200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_alone_is_served_as_any_other() {
+    let server = start().await;
+    let client = connect(&server).await;
+    ask(&client, "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT)").await.unwrap();
+    let insert = client.prepare("INSERT INTO t VALUES ($1, $2)").await.unwrap();
+    let find = client.prepare("SELECT n FROM t WHERE id = $1").await.unwrap();
+    for id in 0..ALONE {
+        client.execute(&insert, &[&id, &(2 * id)]).await.unwrap();
+        assert_eq!(client.query_one(&find, &[&id]).await.unwrap().get::<_, i64>(0), 2 * id);
+    }
+    // It may be slow in between, which leaves nobody waiting for it.
+    let other = connect(&server).await;
+    for round in 0..5 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(ask(&client, "SELECT count(*) FROM t").await.unwrap()[0], ALONE.to_string());
+        let long = format!("SELECT count(*), '{}' FROM t", "x".repeat(5_000 * round));
+        assert!(ask(&other, &long).await.unwrap()[0].starts_with(&format!("{ALONE}|")));
+    }
+    let pid = ask(&client, "SELECT pg_backend_pid()").await.unwrap()[0].clone();
+    for _ in 0..ALONE {
+        ask(&client, "SELECT 1").await.unwrap();
+    }
+    assert_eq!(ask(&other, &format!("SELECT pg_terminate_backend({pid})")).await.unwrap()[0], "t");
+    until(&other, &format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"), "0").await;
+    assert!(ask(&client, "SELECT 1").await.is_err());
+    for _ in 0..ALONE {
+        ask(&other, "SELECT 1").await.unwrap();
+    }
     server.stop().await;
 }

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
+    Expr, Ident, Query, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
 };
 use zset::{Datum, Vector};
 
@@ -174,8 +174,8 @@ fn query(target: &Writable, question: &Question<'_>, select: Vec<Expr>) -> Resul
     let item = |(at, expr)| SelectItem::ExprWithAlias { expr, alias: names::quoted(&format!("${at}")) };
     body.projection = select.into_iter().enumerate().map(item).collect();
     if let Some(TableFactor::Table { name, alias, .. }) = body.from.first_mut().map(|t| &mut t.relation) {
-        *name = ObjectName::from(vec![names::quoted(&target.def.name)]);
-        *alias = Some(TableAlias {
+        *name = names::written(&target.def.name);
+        *alias = (question.alias != target.def.own_name()).then(|| TableAlias {
             explicit: true,
             name: names::quoted(question.alias),
             columns: Vec::new(),

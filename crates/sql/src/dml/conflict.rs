@@ -202,7 +202,8 @@ fn check_target(target: &Writable, on: &OnConflict) -> Result<(), SqlError> {
             !key.is_empty() && key == named
         }
         Some(ConflictTarget::OnConstraint(name)) => {
-            !def.primary_key.is_empty() && names::relation(name)? == format!("{}_pkey", def.name)
+            !def.primary_key.is_empty()
+                && names::own(&names::relation(name)?) == format!("{}_pkey", def.own_name())
         }
     };
     if matches {

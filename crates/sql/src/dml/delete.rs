@@ -40,7 +40,7 @@ pub(super) fn prepare(
     };
     let (name, alias) = named_table(from, "DELETE")?;
     let target = Writable::find(snapshot, name)?;
-    let alias = alias.unwrap_or_else(|| target.def.name.clone());
+    let alias = alias.unwrap_or_else(|| target.def.own_name().to_string());
     let source = if delete.using.is_some() || delete.selection.as_ref().is_some_and(scalar::has_subquery) {
         let question = Question {
             alias: &alias,

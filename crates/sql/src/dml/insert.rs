@@ -97,7 +97,7 @@ pub(super) fn prepare(
     };
     let target = Writable::find(snapshot, name)?;
     let alias = insert.table_alias.as_ref().map(|alias| names::fold(&alias.alias));
-    let alias = alias.unwrap_or_else(|| target.def.name.clone());
+    let alias = alias.unwrap_or_else(|| target.def.own_name().to_string());
     let columns = named_columns(&target, &insert.columns)?;
     let explicit = !insert.columns.is_empty();
     let into = Written { columns: &columns, explicit, overriding };

@@ -87,7 +87,7 @@ impl Loader {
             let def = &self.target.def.columns[column as usize];
             match (field, def.ty.ty) {
                 (None, _) if !def.ty.nullable => {
-                    return Err(assign::null_violation(def, &self.target.def.name));
+                    return Err(assign::null_violation(def, self.target.def.own_name()));
                 }
                 (None, _) => vector.push_null(),
                 (Some(text), Type::Text) => {

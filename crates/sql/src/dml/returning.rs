@@ -49,7 +49,7 @@ impl Returning {
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                     refuse_options(options)?;
                     let relation = names::relation(name)?;
-                    if relation != alias {
+                    if !target.def.goes_by(alias, &relation) {
                         return Err(SqlError::new(
                             SqlState::UndefinedTable,
                             format!("missing FROM-clause entry for table \"{relation}\""),

@@ -22,7 +22,7 @@ pub(super) fn check_column(
     values: &mut Vector,
 ) -> Result<(), SqlError> {
     if !column.ty.nullable && values.has_nulls() {
-        return Err(assign::null_violation(column, &table.name));
+        return Err(assign::null_violation(column, table.own_name()));
     }
     let Some(max) = column.max_len else { return Ok(()) };
     let mut cut = Vec::new();
@@ -60,7 +60,7 @@ pub(super) fn check_value<'v>(
     value: &'v Datum,
 ) -> Result<Cow<'v, Datum>, SqlError> {
     match (value, column.max_len) {
-        (Datum::Null, _) if !column.ty.nullable => Err(assign::null_violation(column, &table.name)),
+        (Datum::Null, _) if !column.ty.nullable => Err(assign::null_violation(column, table.own_name())),
         (Datum::Text(text), Some(max)) => match assign::fitting(text, max) {
             Fit::Whole => Ok(Cow::Borrowed(value)),
             Fit::Cut(end) => Ok(Cow::Owned(Datum::Text(text[..end].to_string()))),
@@ -149,7 +149,7 @@ fn duplicate(target: &Writable, key: &[u8]) -> SqlError {
         SqlState::UniqueViolation,
         format!(
             "duplicate key value violates unique constraint \"{}_pkey\": Key ({})=({}) already exists",
-            def.name,
+            def.own_name(),
             names.join(", "),
             shown.join(", ")
         ),

@@ -49,7 +49,7 @@ pub(super) fn prepare(
     refuse_clauses(update)?;
     let (name, alias) = named_table(&update.table, "UPDATE")?;
     let target = Writable::find(snapshot, name)?;
-    let alias = alias.unwrap_or_else(|| target.def.name.clone());
+    let alias = alias.unwrap_or_else(|| target.def.own_name().to_string());
     let written = target.assignments(&update.assignments)?;
     let counted = counted(&target, &written);
     let assignments = resolve_defaults(&target, &written)?;

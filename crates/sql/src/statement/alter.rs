@@ -1,6 +1,8 @@
 //! `ALTER TABLE`, `ALTER VIEW` and `ALTER MATERIALIZED VIEW`, as far as they leave the rows as they are: new names, another owner.
 
-use datafusion::sql::sqlparser::ast::{AlterTable, AlterTableOperation, Owner, RenameTableNameKind};
+use datafusion::sql::sqlparser::ast::{
+    AlterTable, AlterTableOperation, ObjectName, Owner, RenameTableNameKind,
+};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -73,7 +75,7 @@ pub(super) fn alter(alter: AlterTable, of: TableKind) -> Result<Statement, SqlEr
     let action = match operation {
         AlterTableOperation::RenameTable {
             table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name),
-        } => AlterAction::Rename(names::relation(name)?),
+        } => AlterAction::Rename(renamed(&alter.name, name)?),
         AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
             AlterAction::RenameColumn(names::fold(old_column_name), names::fold(new_column_name))
         }
@@ -90,4 +92,16 @@ pub(super) fn alter(alter: AlterTable, of: TableKind) -> Result<Statement, SqlEr
     };
     let (name, if_exists) = (names::relation(&alter.name)?, alter.if_exists);
     Ok(Statement::Alter(Alter { kind: of, name, position, if_exists, action }))
+}
+
+/// The new full name: a relation stays in its schema, which need not be written.
+fn renamed(from: &ObjectName, to: &ObjectName) -> Result<String, SqlError> {
+    let (from, to_full) = (names::relation(from)?, names::relation(to)?);
+    let (schema, own) = (names::split(&from).0, names::split(&to_full));
+    match to.0.len() == 1 || own.0 == schema {
+        true => Ok(names::full(schema, own.1)),
+        false => Err(SqlError::unsupported(format!("moving \"{from}\" to another schema"))
+            .at(names::position(to))
+            .with_hint("create it there, and copy the rows")),
+    }
 }

@@ -81,14 +81,14 @@ pub struct Rights {
 pub enum GrantTarget {
     /// Tables and views, by name.
     Relations(Vec<String>),
-    /// All tables and views that there are.
-    AllRelations,
+    /// All tables and views of schemas.
+    AllRelations(Vec<String>),
     /// Sequences, by name.
     Sequences(Vec<String>),
-    /// All sequences that there are.
-    AllSequences,
-    /// The schema.
-    Schema,
+    /// All sequences of schemas.
+    AllSequences(Vec<String>),
+    /// Schemas, by name.
+    Schemas(Vec<String>),
 }
 
 /// What `CREATE ROLE` and `ALTER ROLE` say; `None` where they say nothing.
@@ -332,32 +332,23 @@ fn target(objects: Option<&GrantObjects>) -> Result<(GrantTarget, Privileges), S
         let names = names.iter().map(names::relation).collect::<Result<_, _>>()?;
         Ok((GrantTarget::Relations(names), Privileges::ALL_OF_RELATION))
     };
-    let public = |schemas: &[ObjectName], found| match schemas
-        .iter()
-        .find(|schema| role(schema).is_ok_and(|name| name != "public"))
-    {
-        None => Ok(found),
-        Some(other) => {
-            let message = format!("schema {other} does not exist");
-            Err(SqlError::new(SqlState::UndefinedSchema, message))
-        }
-    };
+    let schemas = |names: &[ObjectName]| names.iter().map(names::schema).collect::<Result<Vec<_>, _>>();
     match objects {
         Some(GrantObjects::Tables(names) | GrantObjects::Views(names)) => relations(names),
-        Some(GrantObjects::AllTablesInSchema { schemas }) => {
-            public(schemas, (GrantTarget::AllRelations, Privileges::ALL_OF_RELATION))
+        Some(GrantObjects::AllTablesInSchema { schemas: of }) => {
+            Ok((GrantTarget::AllRelations(schemas(of)?), Privileges::ALL_OF_RELATION))
         }
         Some(GrantObjects::Sequences(names)) => {
             let names = names.iter().map(names::relation).collect::<Result<_, _>>()?;
             Ok((GrantTarget::Sequences(names), Privileges::ALL_OF_SEQUENCE))
         }
-        Some(GrantObjects::AllSequencesInSchema { schemas }) => {
-            public(schemas, (GrantTarget::AllSequences, Privileges::ALL_OF_SEQUENCE))
+        Some(GrantObjects::AllSequencesInSchema { schemas: of }) => {
+            Ok((GrantTarget::AllSequences(schemas(of)?), Privileges::ALL_OF_SEQUENCE))
         }
-        Some(GrantObjects::Schemas(schemas)) => {
-            public(schemas, (GrantTarget::Schema, Privileges::ALL_OF_SCHEMA))
+        Some(GrantObjects::Schemas(names)) => {
+            Ok((GrantTarget::Schemas(schemas(names)?), Privileges::ALL_OF_SCHEMA))
         }
-        _ => Err(SqlError::unsupported("GRANT on anything but tables, views, sequences and the schema")),
+        _ => Err(SqlError::unsupported("GRANT on anything but tables, views, sequences and schemas")),
     }
 }
 

@@ -94,7 +94,9 @@ fn refuses_by_name() {
         ("CREATE INDEX i ON t (a)", "CREATE INDEX"),
         ("DROP FUNCTION v", "DROP FUNCTION"),
         ("TRUNCATE IF EXISTS t", "TRUNCATE"),
-        ("CREATE SCHEMA s", "CREATE SCHEMA"),
+        ("ALTER SCHEMA s RENAME TO r", "ALTER SCHEMA … RENAME TO"),
+        ("ALTER TABLE s.t RENAME TO r.t", "to another schema"),
+        ("CREATE SCHEMA \"a.b\"", "a dot in the name"),
         ("CREATE EXTENSION IF NOT EXISTS x", "CREATE EXTENSION"),
         ("REFRESH MATERIALIZED VIEW v WITH NO DATA", "WITH NO DATA"),
         ("CREATE TABLE t AS SELECT 1 AS a WITH NO DATA", "WITH NO DATA"),
@@ -105,7 +107,7 @@ fn refuses_by_name() {
         ("SET timezone = 'Europe/Berlin'", "europe/berlin"),
         ("SELECT a FROM t FOR UPDATE", "FOR UPDATE"),
         ("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x", "WITH before INSERT"),
-        ("DROP TABLE a.b", "qualified name"),
+        ("DROP TABLE pg_catalog.pg_class", "changing or defining"),
     ];
     for (text, named) in cases {
         let (state, message, position) = refused(text);

@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::absent::{self, Absent};
-use super::{CreateView, Drop, Overriding, Statement, alter, copy, lock, roles, sequence, settings};
+use super::{CreateView, Drop, Overriding, Statement, alter, copy, lock, roles, schemas, sequence, settings};
 use crate::catalog::TableKind;
 use crate::error::{SqlError, SqlState};
 use crate::names;
@@ -50,16 +50,11 @@ pub(super) fn statement(statement: ast::Statement, read: Read) -> Result<Stateme
         S::AlterTable(table) => alter::alter(table, altered),
         S::CreateRole(role) => roles::create(role, user),
         S::AlterRole { name, operation } => roles::alter(&name, operation),
-        S::Drop { object_type: ObjectType::Role, if_exists, names, .. } => roles::drop(&names, if_exists),
         S::Grant(grant) => roles::grant(&grant),
         S::Revoke(revoke) => roles::revoke(&revoke),
-        S::Drop { object_type, if_exists, names, .. } if let Some(kind) = Absent::of(object_type) => {
-            absent::drop(kind, if_exists, &names)
-        }
         S::DropExtension(drop) => Ok(absent::drop_extension(&drop)),
-        S::CreateSchema { schema_name, if_not_exists, .. } => {
-            absent::create_schema(&schema_name, if_not_exists)
-        }
+        S::CreateSchema { schema_name, if_not_exists, .. } => schemas::create(&schema_name, if_not_exists),
+        S::AlterSchema(asked) => schemas::alter(&asked),
         S::Drop { object_type, if_exists, names, cascade, .. } => {
             drop(object_type, if_exists, &names, cascade)
         }
@@ -195,6 +190,9 @@ fn drop(
         ObjectType::MaterializedView => TableKind::View,
         ObjectType::View => TableKind::PlainView,
         ObjectType::Sequence => TableKind::Sequence,
+        ObjectType::Role => return roles::drop(names, if_exists),
+        ObjectType::Schema => return schemas::drop(names, if_exists, cascade),
+        other if let Some(kind) = Absent::of(other) => return absent::drop(kind, if_exists, names),
         other => return Err(SqlError::unsupported(format!("DROP {other}"))),
     };
     let names = names.iter().map(|name| Ok((names::relation(name)?, names::position(name))));

@@ -7,7 +7,7 @@ use std::io::BufRead;
 use std::rc::Rc;
 
 use axum::http::StatusCode;
-use gnitz::{Appender, Error, Session, Statement, Value};
+use gnitz::{Appender, Error, Session, Statement, Value, names};
 
 use super::super::problem::Problem;
 use super::super::statements::Stop;
@@ -144,7 +144,7 @@ impl<'a> Ingest<'a> {
             }
         };
         let conditions: Vec<String> = places.iter().enumerate().map(condition).collect();
-        let sql = format!("DELETE FROM {} WHERE {}", quoted(&self.table), conditions.join(" AND "));
+        let sql = format!("DELETE FROM {} WHERE {}", names::written(&self.table), conditions.join(" AND "));
         Ok(How::Delete { statement: self.session.prepare(&sql)?, places })
     }
 
@@ -212,7 +212,7 @@ fn insert((table, key): (&str, &[String]), op: Op, columns: &[String], rows: usi
     let values: Vec<String> = (0..rows).map(row).collect();
     let sql = format!(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES {}",
-        quoted(table),
+        names::written(table),
         names.join(", "),
         values.join(", ")
     );
@@ -222,7 +222,7 @@ fn insert((table, key): (&str, &[String]), op: Op, columns: &[String], rows: usi
     // The key is what it was.
     let others = columns.iter().filter(|name| !key.contains(name)).map(|name| quoted(name));
     let set: Vec<String> = others.map(|name| format!("{name} = excluded.{name}")).collect();
-    let constraint = quoted(&format!("{table}_pkey"));
+    let constraint = quoted(&format!("{}_pkey", names::own(table)));
     match set.is_empty() {
         true => format!("{sql} ON CONFLICT ON CONSTRAINT {constraint} DO NOTHING"),
         false => format!("{sql} ON CONFLICT ON CONSTRAINT {constraint} DO UPDATE SET {}", set.join(", ")),
