@@ -11,7 +11,6 @@ use crate::definition::{Redefined, exists, expected};
 use crate::error::{Error, Result};
 use crate::notice::Notice;
 use crate::relation::{Relation, View};
-use crate::role::unknown;
 use crate::snapshot::Snapshot;
 use crate::version::{Compiled, Version};
 
@@ -39,7 +38,10 @@ pub(crate) fn apply(
         AlterAction::RenameColumn(from, to) => rename_column(&mut catalog, &relation, from, to)?,
         AlterAction::Owner(owner) => {
             let owner = owner.as_deref().unwrap_or(by);
-            catalog.roles.get(owner).ok_or_else(|| unknown(owner))?;
+            catalog.permit_giving(by, owner)?;
+            if !catalog.roles.is_superuser(by) {
+                catalog.permit_in_schema(owner, relation.name(), Privileges::CREATE)?;
+            }
             let sequences = catalog.sequences_of(relation.id());
             for owned in sequences.iter().chain([&relation]) {
                 catalog.replace(owned, Relation { owner: owner.to_string(), ..Relation::clone(owned) });

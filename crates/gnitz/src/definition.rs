@@ -155,7 +155,7 @@ fn create_table(
     let mut state = base.state.clone();
     state.insert(id, fingerprint(&draft.schema))?;
     let TableDraft { name, mut columns, primary_key, schema, sequences, .. } = draft.clone();
-    serial::check_defaults(&catalog, &columns)?;
+    serial::check_defaults(&catalog, &columns, by)?;
     serial::make(&mut catalog, &mut state, (id, &name, &mut columns), &sequences, (epoch, by))?;
     let def = TableDef { id, name, kind: TableKind::Table, columns, primary_key, schema };
     catalog.insert(Relation::new(def, None, catalog.secret).made(epoch, by));

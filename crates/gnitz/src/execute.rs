@@ -277,6 +277,7 @@ impl Prepared {
             Statement::CreateSequence(draft) => core.define(Change::Sequence(draft.clone())).map(noted),
             Statement::Restart(restart) => core.define(Change::Restart(vec![restart.clone()])).map(noted),
             Statement::CreateView(create) if !create.materialized => {
+                core.read(|work| work.base().compiled.catalog.permit_naming(core.role(), &self.needs))?;
                 core.define(Change::PlainView(create.clone())).map(noted)
             }
             Statement::CreateView(create) => {

@@ -105,6 +105,23 @@ impl Catalog {
         self.stored().filter(move |relation| names::split(relation.name()).0 == schema)
     }
 
+    /// Refuses to give what is one's own to a role that one may not act for: it would be read with that one's rights.
+    pub(crate) fn permit_giving(&self, role: &str, owner: &str) -> Result<()> {
+        self.roles.get(owner).ok_or_else(|| unknown(owner))?;
+        match self.has_rights_of(role, owner) {
+            true => Ok(()),
+            false => Err(refused(format!("must be able to SET ROLE \"{owner}\""))),
+        }
+    }
+
+    /// Refuses a role that may not name all of these relations: their schemas say who may.
+    pub(crate) fn permit_naming(&self, role: &str, needs: &[Need]) -> Result<()> {
+        let known = needs.iter().filter_map(|need| self.get(&need.relation));
+        let own = known.filter(|relation| relation.def.kind != TableKind::System);
+        own.into_iter()
+            .try_for_each(|relation| self.permit_in_schema(role, relation.name(), Privileges::USAGE))
+    }
+
     /// Refuses to drop a relation to who owns neither it nor its schema.
     pub(crate) fn permit_drop(&self, role: &str, relation: &Relation) -> Result<()> {
         let schema = self.namespace(relation.name());

@@ -85,11 +85,7 @@ fn check_own(schema: &str, what: &str) -> Result<()> {
 fn give(catalog: &mut Catalog, schema: &str, owner: &str, by: &str) -> Result<()> {
     check_own(schema, "change the owner of")?;
     catalog.permit_schema_owner(by, schema)?;
-    catalog.roles.get(owner).ok_or_else(|| unknown(owner))?;
-    // Who gives something away must be able to act for who gets it.
-    if !catalog.has_rights_of(by, owner) {
-        return Err(refused(format!("must be able to SET ROLE \"{owner}\"")));
-    }
+    catalog.permit_giving(by, owner)?;
     if let Some(namespace) = catalog.namespaces.get_mut(schema) {
         owner.clone_into(&mut namespace.owner);
     }

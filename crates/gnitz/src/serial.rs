@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sql::ddl::OwnSequence;
-use sql::statement::{Restart, SequenceDraft};
+use sql::statement::{Privileges, Restart, SequenceDraft};
 use sql::{ColumnDef, Identity, Planner, SqlError, SqlState, sequence};
 use storage::State;
 use zset::{CollectionId, Deltas};
@@ -55,10 +55,12 @@ fn insert(
 }
 
 /// Defaults take values of sequences that are there.
-pub(crate) fn check_defaults(catalog: &Catalog, columns: &[ColumnDef]) -> Result<()> {
+pub(crate) fn check_defaults(catalog: &Catalog, columns: &[ColumnDef], by: &str) -> Result<()> {
     for name in columns.iter().filter_map(|column| sequence::of_default(column.default.as_deref()?)) {
         match catalog.get(&name) {
-            Some(relation) if relation.sequence.is_some() => {}
+            Some(relation) if relation.sequence.is_some() => {
+                catalog.permit_in_schema(by, &name, Privileges::USAGE)?;
+            }
             Some(_) => return Err(Error::WrongKind { name, expected: "a sequence" }),
             None => return Err(Error::UndefinedTable { name }),
         }

@@ -135,8 +135,8 @@ sql_states! {
     DuplicateColumn = "42701",
     /// A name that fits several columns.
     AmbiguousColumn = "42702",
-    /// Two tables of a FROM have one name.
-    DuplicateAlias = "42712",
+    /// A name before a column that several tables of a FROM have.
+    AmbiguousAlias = "42P09",
     /// A column that does not exist.
     UndefinedColumn = "42703",
     /// An object that does not exist.

@@ -395,60 +395,118 @@ const TWO: &str = "CREATE SCHEMA shop; CREATE TABLE item (id BIGINT PRIMARY KEY,
     CREATE TABLE shop.item (id BIGINT PRIMARY KEY, price BIGINT); CREATE TABLE other (id BIGINT, price BIGINT);
     INSERT INTO item VALUES (1, 100); INSERT INTO shop.item VALUES (1, 5); INSERT INTO other VALUES (1, 7)";
 
+/// Queries of both tables of [`TWO`], each with its one row.
+const MEANT: &[(&str, &str)] = &[
+    ("SELECT shop.item.price FROM item, shop.item", "5"),
+    ("SELECT shop.item.price, public.item.price FROM shop.item, item", "5|100"),
+    (
+        "SELECT shop.item.*, public.item.* FROM item JOIN shop.item ON public.item.id = shop.item.id",
+        "1|5|1|100",
+    ),
+    ("SELECT shop.item.price FROM other AS item, shop.item", "5"),
+    ("SELECT x.b, x.d FROM (item JOIN shop.item ON true) AS x(a, b, c, d)", "100|5"),
+    ("SELECT item.price FROM (SELECT id, price AS p FROM item) JOIN shop.item USING (id)", "5"),
+    ("SELECT item.* FROM shop.item WHERE item.price > 1", "1|5"),
+    ("SELECT other.*, item.price FROM other LEFT JOIN shop.item ON item.id = other.id", "1|7|5"),
+    ("SELECT item.* FROM item WHERE EXISTS (SELECT 1 FROM shop.item WHERE id = public.item.id)", "1|100"),
+    (
+        "SELECT count(*) FROM item WHERE EXISTS
+             (SELECT 1 FROM shop.item AS item WHERE public.item.price = 100 AND item.price = 5)",
+        "1",
+    ),
+    (
+        "SELECT count(*) FROM shop.item WHERE EXISTS
+             (SELECT 1 FROM item WHERE item.price = shop.item.price)",
+        "0",
+    ),
+    (
+        "SELECT max(price) FROM
+             (SELECT shop.item.price FROM shop.item UNION ALL SELECT item.price FROM item) AS both",
+        "100",
+    ),
+    ("SELECT shop.item.price FROM shop.item UNION SELECT item.price FROM shop.item ORDER BY price", "5"),
+    ("SELECT shop.item.price FROM shop.item ORDER BY shop.item.price, item.id", "5"),
+    ("SELECT item.price, count(*) FROM shop.item GROUP BY item.price HAVING max(shop.item.id) = 1", "5|1"),
+    (
+        "WITH x AS (SELECT shop.item.id, shop.item.price FROM shop.item)
+             SELECT item.price, x.price FROM item JOIN x USING (id)",
+        "100|5",
+    ),
+    ("SELECT s.price, item.price FROM shop.item s, item", "5|100"),
+    ("SELECT shop.item.price, i.price FROM shop.item, item i", "5|100"),
+    ("SELECT a.price, b.price FROM shop.item a JOIN shop.item b USING (id)", "5|5"),
+    ("SELECT (SELECT price FROM item), (SELECT price FROM shop.item)", "100|5"),
+    ("WITH item AS (SELECT 77 AS price) SELECT item.price, s.price FROM item, shop.item s", "77|5"),
+    ("WITH item AS (SELECT 77 AS price) SELECT item.price, shop.item.price FROM shop.item, item i", "5|5"),
+    ("WITH item AS (SELECT price FROM item) SELECT item.price FROM item, shop.item s", "100"),
+    ("SELECT public.item.price, s.price FROM item, shop.item s", "100|5"),
+    ("SELECT other.price, shop.item.price FROM other, shop.item, generate_series(1, 1)", "7|5"),
+    ("SELECT n, shop.item.price FROM shop.item CROSS JOIN generate_series(1, 1) AS g (n)", "1|5"),
+];
+
+/// Queries that mean no relation, or no one relation.
+const UNCLEAR: &[(&str, &str)] = &[
+    ("SELECT item.price FROM item, shop.item", "42P09"),
+    ("SELECT item.* FROM item, shop.item", "42P09"),
+    ("SELECT 1 FROM item JOIN shop.item ON item.price = shop.item.price", "42P09"),
+    ("SELECT item.price FROM item JOIN (shop.item CROSS JOIN other) USING (id)", "42P09"),
+    ("SELECT shop.item.* FROM item", "42P01"),
+    ("SELECT shop.c.a FROM (SELECT 1 AS a) c", "42P01"),
+    ("SELECT shop.i.price FROM shop.item i", "42P01"),
+    ("SELECT shop.item.price FROM shop.item i", "42P01"),
+    ("SELECT public.item.price FROM (SELECT * FROM item) i CROSS JOIN shop.item", "42P01"),
+    ("DELETE FROM item USING shop.item WHERE shop.item.price = 100", "42P09"),
+    ("UPDATE item SET price = shop.item.price + 1000 FROM shop.item", "42P09"),
+    ("CREATE MATERIALIZED VIEW v AS SELECT item.price FROM item, shop.item", "42P09"),
+    ("CREATE VIEW v AS SELECT item.price FROM item, shop.item", "42P09"),
+    ("WITH \"shop.item\" AS (SELECT 77 AS price) SELECT price FROM shop.item", "0A000"),
+    ("SELECT * FROM \"a.b\".t", "42P01"),
+];
+
 #[test]
 fn a_schema_says_which_relation_is_meant() {
     let (_database, session) = memory();
     run(&session, TWO);
-    for (sql, sqlstate) in [
-        ("SELECT shop.item.price FROM item, shop.item", "42712"),
-        ("SELECT shop.item.price, public.item.price FROM shop.item, item", "42712"),
-        ("SELECT 1 FROM item JOIN shop.item ON item.price = shop.item.price", "42712"),
-        ("SELECT item.price FROM item JOIN (shop.item CROSS JOIN other) USING (id)", "42712"),
-        ("SELECT shop.item.price FROM other AS item, shop.item", "42712"),
-        ("SELECT shop.item.* FROM item", "42P01"),
-        ("SELECT shop.c.a FROM (SELECT 1 AS a) c", "42P01"),
-        ("SELECT shop.i.price FROM shop.item i", "42P01"),
-        ("SELECT shop.item.price FROM shop.item i", "42P01"),
-        (
-            "SELECT price FROM shop.item WHERE EXISTS (SELECT 1 FROM item WHERE item.price = shop.item.price)",
-            "42712",
-        ),
-        ("DELETE FROM item USING shop.item WHERE shop.item.price = 100", "42712"),
-        ("UPDATE item SET price = shop.item.price + 1000 FROM shop.item", "42712"),
-        ("CREATE MATERIALIZED VIEW v AS SELECT shop.item.price FROM item, shop.item", "42712"),
-        ("CREATE VIEW v AS SELECT shop.item.price FROM item, shop.item", "42712"),
-        ("WITH \"shop.item\" AS (SELECT 77 AS price) SELECT price FROM shop.item", "0A000"),
-        ("SELECT * FROM \"a.b\".t", "42P01"),
-    ] {
-        assert_eq!(state(&session, sql), sqlstate, "{sql}");
+    for (sql, answer) in MEANT {
+        assert_eq!(rows(&session, sql), [*answer], "{sql}");
     }
-    for (sql, answer) in [
-        ("SELECT s.price, item.price FROM shop.item s, item", "5|100"),
-        ("SELECT shop.item.price, i.price FROM shop.item, item i", "5|100"),
-        ("SELECT price FROM shop.item WHERE EXISTS (SELECT 1 FROM item WHERE item.price = 100)", "5"),
-        (
-            "SELECT price FROM shop.item WHERE NOT EXISTS (SELECT 1 FROM item i WHERE i.price = shop.item.price)",
-            "5",
-        ),
-        ("SELECT (SELECT price FROM item), (SELECT price FROM shop.item)", "100|5"),
-        (
-            "SELECT sum(price) FROM (SELECT price FROM item UNION ALL SELECT price FROM shop.item) AS both",
-            "105",
-        ),
-        ("WITH item AS (SELECT 77 AS price) SELECT item.price, s.price FROM item, shop.item s", "77|5"),
-        ("WITH item AS (SELECT price FROM item) SELECT item.price FROM item, shop.item s", "100"),
-        ("SELECT public.item.price, s.price FROM item, shop.item s", "100|5"),
-        ("SELECT other.price, shop.item.price FROM other, shop.item, generate_series(1, 1)", "7|5"),
-    ] {
-        assert_eq!(rows(&session, sql), [answer], "{sql}");
+    for (sql, sqlstate) in UNCLEAR {
+        assert_eq!(state(&session, sql), *sqlstate, "{sql}");
     }
+}
+
+#[test]
+fn a_schema_says_which_rows_are_changed() {
+    let (_database, session) = memory();
+    run(&session, TWO);
     run(
         &session,
         "UPDATE shop.item SET price = i.price + shop.item.price FROM item i WHERE i.id = shop.item.id",
     );
     assert_eq!(rows(&session, "SELECT price FROM shop.item"), ["105"]);
-    run(&session, "DELETE FROM item USING shop.item AS s WHERE s.price = item.price");
-    assert_eq!(rows(&session, "SELECT count(*) FROM item"), ["1"]);
+    run(
+        &session,
+        "INSERT INTO item SELECT shop.item.id + 500, shop.item.price FROM shop.item WHERE NOT EXISTS
+         (SELECT 1 FROM item WHERE item.id = shop.item.id + 500)",
+    );
+    assert_eq!(rows(&session, "SELECT price FROM item WHERE id = 501"), ["105"]);
+    run(&session, "DELETE FROM item WHERE id > 500");
+    let none = "DELETE FROM shop.item WHERE shop.item.id IN (SELECT item.id FROM item WHERE item.price = 99)";
+    assert_eq!(count(&session, none), 0);
+    run(
+        &session,
+        "UPDATE shop.item SET price = public.item.price + 5 FROM item WHERE public.item.id = shop.item.id",
+    );
+    assert_eq!(rows(&session, "SELECT price FROM shop.item"), ["105"]);
+    let view = "SELECT x.b, sum(x.d) AS s FROM (item JOIN shop.item ON true) AS x(a, b, c, d) GROUP BY x.b";
+    run(&session, &format!("CREATE MATERIALIZED VIEW x AS {view}"));
+    assert_eq!(rows(&session, "SELECT * FROM x"), ["100|105"]);
+    run(&session, "INSERT INTO shop.item VALUES (2, 1)");
+    assert_eq!(rows(&session, "SELECT * FROM x"), ["100|106"]);
+    check(&session);
+    run(&session, "CREATE TABLE \"a.b\" (x INT); INSERT INTO \"a.b\" VALUES (3)");
+    assert_eq!(rows(&session, "SELECT \"a.b\".* FROM \"a.b\""), ["3"]);
+    assert_eq!(count(&session, "DELETE FROM item USING shop.item AS s WHERE s.price = item.price"), 0);
 }
 
 #[test]
@@ -496,7 +554,7 @@ fn nobody_learns_or_changes_what_is_in_a_schema_without_a_right() {
     let (database, session) = memory();
     run(
         &session,
-        "CREATE SCHEMA a; CREATE TABLE a.t (id INT); CREATE TABLE a.\"b.t\" (id INT); CREATE USER ann",
+        "CREATE SCHEMA a; CREATE TABLE a.t (id INT); CREATE TABLE a.\"b.t\" (id INT); CREATE SEQUENCE a.s; CREATE USER ann",
     );
     run(&session, "GRANT SELECT ON a.t TO ann; GRANT CREATE, USAGE ON SCHEMA a TO ann");
     let ann = database.session_as("ann").unwrap();
@@ -513,6 +571,16 @@ fn nobody_learns_or_changes_what_is_in_a_schema_without_a_right() {
         assert_eq!(state(&ann, sql), "42501", "{sql}");
     }
     assert_eq!(state(&ann, "SELECT * FROM \"a.b\".t"), "42P01");
+    // What is one's own is not made another's, to be read with the rights of that one.
+    run(&session, "GRANT USAGE, CREATE ON SCHEMA public TO ann; CREATE ROLE team; GRANT team TO ann");
+    for sql in ["CREATE VIEW v AS SELECT * FROM a.t", "CREATE TABLE d (n BIGINT DEFAULT nextval('a.s'))"] {
+        assert_eq!(state(&ann, sql), "42501", "{sql}");
+    }
+    run(&ann, "CREATE TABLE mine (id INT)");
+    assert_eq!(state(&ann, "ALTER TABLE mine OWNER TO gnitz"), "42501");
+    assert_eq!(state(&ann, "ALTER TABLE mine OWNER TO team"), "42501");
+    run(&session, "GRANT CREATE ON SCHEMA public TO team");
+    run(&ann, "ALTER TABLE mine OWNER TO team; DROP TABLE mine");
     // A schema's owner may drop what others have made in it, and what depends on that.
     run(&session, "CREATE SCHEMA z AUTHORIZATION ann; CREATE TABLE z.t (id INT)");
     run(&session, "CREATE MATERIALIZED VIEW w AS SELECT count(*) AS n FROM z.t");

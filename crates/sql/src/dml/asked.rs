@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Query, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
+    Expr, Query, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
 };
 use zset::{Datum, Vector};
 
@@ -77,7 +77,7 @@ impl Asked {
         let scope = target.scope(question.alias);
         let column_type = |expr: &Expr| scope.column_type(expr);
         let mut select: Vec<Expr> =
-            target.def.columns.iter().map(|c| qualified(question.alias, &c.name)).collect();
+            target.def.columns.iter().map(|c| qualified(target, question.alias, &c.name)).collect();
         let mut values = Vec::with_capacity(question.values.len());
         for (column, value) in question.values {
             let def = &target.def.columns[*column as usize];
@@ -187,9 +187,12 @@ fn query(target: &Writable, question: &Question<'_>, select: Vec<Expr>) -> Resul
     Ok(query)
 }
 
-fn qualified(relation: &str, column: &str) -> Expr {
-    let parts: Vec<Ident> = vec![names::quoted(relation), names::quoted(column)];
-    Expr::CompoundIdentifier(parts)
+/// A column of the target; its schema is said if it has no alias, as another's relation of its name may be read.
+fn qualified(target: &Writable, alias: &str, column: &str) -> Expr {
+    let (schema, own) = names::split(&target.def.name);
+    let schema = (schema != names::PUBLIC && own == alias).then(|| names::quoted(schema));
+    let parts = schema.into_iter().chain([names::quoted(alias), names::quoted(column)]);
+    Expr::CompoundIdentifier(parts.collect())
 }
 
 /// The first of the rows of each key.
