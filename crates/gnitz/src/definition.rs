@@ -178,12 +178,7 @@ fn drop_relations(
     }
     // Who may drop something may drop what depends on it, whose ever that is.
     named.iter().try_for_each(|relation| catalog.permit_drop(by, relation))?;
-    for relation in with_dependents(&catalog, &named, drop.cascade, notices)? {
-        for freed in catalog.remove(&relation) {
-            state.remove(freed);
-        }
-    }
-    catalog.lower()?;
+    remove(&mut catalog, &mut state, (&named, drop.cascade), notices)?;
     Ok(Some((Compiled::new(catalog, planner.functions())?, state)))
 }
 
@@ -223,9 +218,24 @@ pub(crate) fn renamed(mut columns: Vec<ColumnDef>, names: &[String]) -> Result<V
     Ok(columns)
 }
 
+/// Takes relations out and, with CASCADE, what depends on them.
+pub(crate) fn remove(
+    catalog: &mut Catalog,
+    state: &mut State,
+    (named, cascade): (&[Arc<Relation>], bool),
+    notices: &mut Vec<Notice>,
+) -> Result<()> {
+    for relation in with_dependents(catalog, named, cascade, notices)? {
+        for freed in catalog.remove(&relation) {
+            state.remove(freed);
+        }
+    }
+    catalog.lower()
+}
+
 /// These and, with CASCADE, what depends on them, dependents first. Everything that would be left dangling is named
 /// in the refusal.
-pub(crate) fn with_dependents(
+fn with_dependents(
     catalog: &Catalog,
     named: &[Arc<Relation>],
     cascade: bool,

@@ -237,8 +237,8 @@ impl fmt::Display for Error {
             Error::Duplicate { table, key } => {
                 write!(
                     f,
-                    "duplicate key value violates unique constraint \"{}_pkey\": Key {key} already exists",
-                    names::own(table)
+                    "duplicate key value violates unique constraint \"{}\": Key {key} already exists",
+                    names::key(table)
                 )
             }
             Error::Conflict { table, key } => write!(

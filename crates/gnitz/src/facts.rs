@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use arrow::datatypes::{Field, Schema};
 use pgcatalog::{Activity, Answer, Asked, Facts, PreparedStatement, Relation, RelationKind, Session};
 use sql::sqlparser::ast::Query;
-use sql::statement::{Privileges, Statement, parse_one};
+use sql::statement::Privileges;
 use sql::{Course, Planner, Sequences, SqlError, TableKind, names, types};
 use zset::{CollectionId, Type, Vector};
 
@@ -17,6 +17,7 @@ use crate::namespace::Namespace;
 use crate::notice::Notice;
 use crate::outcome::{PG_TYPE, QueryResult};
 use crate::peers::{Peers, SettingChange};
+use crate::plain_view::contents;
 use crate::relation;
 use crate::role::{FIRST, Object, PUBLIC_NUMBER, Role};
 use crate::sequence::Source;
@@ -142,9 +143,7 @@ impl SnapshotFacts {
     }
 
     fn read(&self, name: &str) -> Result<Vec<Vec<Option<Arc<str>>>>> {
-        let Statement::Query(query) = parse_one(&format!("SELECT * FROM {}", names::written(name)))? else {
-            return Ok(Vec::new());
-        };
+        let query = contents(name)?;
         let snapshot: Arc<dyn sql::Snapshot> = Arc::<Snapshot>::clone(&self.snapshot);
         let rows = self.planner.query(&snapshot, &query, &[], self.now, &self.cancel)?;
         let result = QueryResult { schema: rows.schema, batches: rows.batches };

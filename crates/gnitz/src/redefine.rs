@@ -84,9 +84,10 @@ fn check_same(origin: &Catalog, head: &Catalog, steps: &[Step]) -> Result<()> {
         }
         Step::Catalog(definition) => {
             definition.names().iter().all(|name| same(origin.get(name), head.get(name)))
-                && definition.schemas().iter().all(|schema| same_schema(origin, head, schema))
-                && !(definition.drops_schemas()
-                    && definition.schemas().iter().any(|schema| !same_within(origin, head, schema)))
+                && definition.schemas().iter().all(|schema| {
+                    let within = || !definition.drops_schemas() || same_within(origin, head, schema);
+                    same_schema(origin, head, schema) && within()
+                })
         }
         Step::Sequences(marks) => marks.iter().all(|(name, _)| same(origin.get(name), head.get(name))),
     };

@@ -117,9 +117,8 @@ impl Catalog {
     /// Refuses a role that may not name all of these relations: their schemas say who may.
     pub(crate) fn permit_naming(&self, role: &str, needs: &[Need]) -> Result<()> {
         let known = needs.iter().filter_map(|need| self.get(&need.relation));
-        let own = known.filter(|relation| relation.def.kind != TableKind::System);
-        own.into_iter()
-            .try_for_each(|relation| self.permit_in_schema(role, relation.name(), Privileges::USAGE))
+        let mut own = known.filter(|relation| relation.def.kind != TableKind::System);
+        own.try_for_each(|relation| self.permit_in_schema(role, relation.name(), Privileges::USAGE))
     }
 
     /// Refuses to drop a relation to who owns neither it nor its schema.

@@ -120,16 +120,11 @@ fn drop(
         return Err(error.with_hint("use DROP SCHEMA … CASCADE to drop what is in it, too").into());
     }
     let mut state = base.state.clone();
-    for relation in definition::with_dependents(&catalog, &within, true, notices)? {
-        for freed in catalog.remove(&relation) {
-            state.remove(freed);
-        }
-    }
+    definition::remove(&mut catalog, &mut state, (&within, true), notices)?;
     for schema in gone {
         if let Some(namespace) = catalog.namespaces.remove(schema) {
             catalog.roles.forget(Object::Schema(namespace.number));
         }
     }
-    catalog.lower()?;
     Ok(Some((Compiled::new(catalog, planner.functions())?, state)))
 }

@@ -10,7 +10,7 @@ use crate::oid::{self, Part};
 use crate::tables::{self, Table};
 use crate::text::Output;
 use crate::value::{Array, Row, Value};
-use crate::world::{World, key_name, oid_of, quoted};
+use crate::world::{World, key_name, oid_of, quoted, whole};
 use crate::{text, types};
 
 /// One query's view of everything. The rows of a table are computed when it is first read.
@@ -38,7 +38,7 @@ impl Named {
 
     /// With the schema, whether or not it is needed.
     pub(crate) fn full(&self) -> String {
-        format!("{}.{}", quoted(&self.schema), quoted(&self.name))
+        whole(&self.schema, &self.name)
     }
 }
 
@@ -97,7 +97,7 @@ impl<'a> Context<'a> {
         match self.world.owner(oid) {
             Some((relation, part @ (Part::RowType | Part::RowArray))) => {
                 let brackets = if part == Part::RowArray { "[]" } else { "" };
-                format!("{}{}{brackets}", self.world.prefix(&relation.schema), quoted(&relation.name))
+                format!("{}{brackets}", self.world.short(&relation.schema, &relation.name))
             }
             _ => "???".to_string(),
         }

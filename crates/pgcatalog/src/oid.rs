@@ -76,3 +76,7 @@ pub(crate) fn owner(oid: u32) -> (u32, Option<Part>) {
     };
     (oid % SPAN, part)
 }
+
+/// The schemas of the catalogs.
+pub(crate) const CATALOGS: [(u32, &str); 2] =
+    [(PG_CATALOG, "pg_catalog"), (INFORMATION_SCHEMA, "information_schema")];

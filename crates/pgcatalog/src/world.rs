@@ -53,9 +53,7 @@ impl<'a> World<'a> {
     /// All schemas: their OIDs and names.
     pub(crate) fn all_schemas(&self) -> impl Iterator<Item = (u32, &str)> {
         let own = self.schemas.iter().map(|schema| (schema_oid(schema), schema.name.as_str()));
-        [(oid::PG_CATALOG, "pg_catalog"), (oid::INFORMATION_SCHEMA, "information_schema")]
-            .into_iter()
-            .chain(own)
+        oid::CATALOGS.into_iter().chain(own)
     }
 
     /// The OID of the schema of this name.
@@ -78,9 +76,9 @@ impl<'a> World<'a> {
         self.schema_named(&relation.schema).unwrap_or_default()
     }
 
-    /// A schema and a dot, to be written before a name in it; nothing where the name alone is found.
-    pub(crate) fn prefix(&self, schema: &str) -> String {
-        if self.sees(schema) { String::new() } else { format!("{}.", quoted(schema)) }
+    /// A name in a schema as SQL writes it, with the schema where it is not searched.
+    pub(crate) fn short(&self, schema: &str, name: &str) -> String {
+        if self.sees(schema) { quoted(name) } else { whole(schema, name) }
     }
 
     /// The relation that an OID belongs to, and what of it the OID stands for.
@@ -235,7 +233,7 @@ pub(crate) fn default_text(world: &World<'_>, column: &crate::facts::Column) -> 
     let text = column.default.as_ref()?;
     if let Some(sequence) = sql::sequence::of_default(text) {
         let (schema, own) = names::split(&sequence);
-        let name = format!("{}{}", world.prefix(schema), quoted(own)).replace('\'', "''");
+        let name = world.short(schema, own).replace('\'', "''");
         return Some(format!("nextval('{name}'::regclass)"));
     }
     let inner = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
@@ -245,6 +243,11 @@ pub(crate) fn default_text(world: &World<'_>, column: &crate::facts::Column) -> 
     }
     let (ty, _) = types::pg_type_of(column.ty, column.max_len);
     Some(format!("{text}::{}", types::sql_name(ty, None).unwrap_or_default()))
+}
+
+/// A name in a schema as SQL writes it, with the schema.
+pub(crate) fn whole(schema: &str, name: &str) -> String {
+    format!("{}.{}", quoted(schema), quoted(name))
 }
 
 /// A name as SQL must write it: quoted unless it is a plain word.

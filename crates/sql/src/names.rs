@@ -39,11 +39,25 @@ pub fn plain(text: &str) -> String {
     full(schema, own)
 }
 
+/// The name of the primary key's constraint and index of a table of this full name.
+pub fn key(full: &str) -> String {
+    format!("{}_pkey", own(full))
+}
+
 /// A full name as SQL writes it.
 pub fn written(full: &str) -> ObjectName {
+    written_as(full, quoted)
+}
+
+/// The same with its parts quoted only where they must be.
+pub fn spelled_whole(full: &str) -> ObjectName {
+    written_as(full, spelled)
+}
+
+fn written_as(full: &str, part: fn(&str) -> Ident) -> ObjectName {
     let (schema, own) = split(full);
-    let schema = full.contains('.').then(|| quoted(schema));
-    ObjectName::from(schema.into_iter().chain([quoted(own)]).collect::<Vec<_>>())
+    let schema = full.contains('.').then(|| part(schema));
+    ObjectName::from(schema.into_iter().chain([part(own)]).collect::<Vec<_>>())
 }
 
 /// The name an identifier stands for.
@@ -117,6 +131,13 @@ pub fn position(name: &ObjectName) -> Option<Position> {
 /// An identifier that means exactly this name, whatever its letters.
 pub fn quoted(name: &str) -> Ident {
     Ident::with_quote('"', name)
+}
+
+/// The same, quoted only where it must be.
+pub fn spelled(name: &str) -> Ident {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    if starts && name.chars().all(plain) { Ident::new(name) } else { quoted(name) }
 }
 
 fn parts(name: &ObjectName) -> Result<Vec<&Ident>, SqlError> {

@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, TableAlias,
-    TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+    Expr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, TableAlias, TableFactor, Visit,
+    VisitMut, Visitor, VisitorMut,
 };
 
 use crate::error::SqlError;
@@ -57,10 +57,10 @@ impl VisitorMut for Renaming<'_> {
         if let TableFactor::Table { name, alias, .. } = factor
             && names::relation(name).is_ok_and(|name| name == self.from)
         {
-            *name = bare(self.to);
+            *name = names::spelled_whole(self.to);
             alias.get_or_insert_with(|| TableAlias {
                 explicit: true,
-                name: ident(names::own(self.from)),
+                name: names::spelled(names::own(self.from)),
                 columns: Vec::new(),
                 at: None,
             });
@@ -90,20 +90,6 @@ impl VisitorMut for Renaming<'_> {
         }
         ControlFlow::Continue(())
     }
-}
-
-/// A full name as SQL writes it, quoted only where it must be.
-fn bare(full: &str) -> ObjectName {
-    let (schema, own) = names::split(full);
-    let schema = full.contains('.').then(|| ident(schema));
-    ObjectName::from(schema.into_iter().chain([ident(own)]).collect::<Vec<_>>())
-}
-
-/// Quoted only where it must be.
-fn ident(name: &str) -> Ident {
-    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain { Ident::new(name) } else { names::quoted(name) }
 }
 
 #[cfg(test)]

@@ -80,7 +80,6 @@ fn last(name: &ObjectName) -> Option<String> {
 }
 
 /// What a FROM has.
-#[derive(Clone)]
 struct Called {
     /// The name that may stand before its columns.
     own: String,
@@ -90,6 +89,13 @@ struct Called {
     alias: String,
     /// It stands within a join that has an alias: only the conditions in there can name it.
     hidden: bool,
+}
+
+impl Called {
+    /// What is no relation, or has an alias: the name stays what it is.
+    fn so(own: String, hidden: bool) -> Called {
+        Called { alias: own.clone(), own, full: None, hidden }
+    }
 }
 
 /// A query or a SELECT that the walk is in.
@@ -114,7 +120,7 @@ impl Naming {
             TableFactor::Table { name, alias: alias @ None, args: None, .. } => {
                 let (Some(own), Ok(full)) = (last(name), names::relation(name)) else { return };
                 if name.0.len() == 1 && self.with.give(&own) {
-                    return into.push(Called { alias: own.clone(), own, full: None, hidden });
+                    return into.push(Called::so(own, hidden));
                 }
                 let given = self.alias(&own, &full);
                 *name = ObjectName::from([names::split(&full).0, &own].map(names::quoted).to_vec());
@@ -125,18 +131,15 @@ impl Naming {
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 let named = alias.as_ref().map(|alias| names::fold(&alias.name));
                 self.factors(table_with_joins, hidden || named.is_some(), into);
-                into.extend(named.map(|own| Called { alias: own.clone(), own, full: None, hidden }));
+                into.extend(named.map(|own| Called::so(own, hidden)));
             }
             TableFactor::Table { alias: Some(alias), .. }
             | TableFactor::Derived { alias: Some(alias), .. }
             | TableFactor::UNNEST { alias: Some(alias), .. }
             | TableFactor::Function { alias: Some(alias), .. } => {
-                let own = names::fold(&alias.name);
-                into.push(Called { alias: own.clone(), own, full: None, hidden });
+                into.push(Called::so(names::fold(&alias.name), hidden));
             }
-            TableFactor::Table { name, .. } => {
-                into.extend(last(name).map(|own| Called { alias: own.clone(), own, full: None, hidden }));
-            }
+            TableFactor::Table { name, .. } => into.extend(last(name).map(|own| Called::so(own, hidden))),
             _ => {}
         }
     }
@@ -166,8 +169,8 @@ impl Naming {
                 Some(schema) => called.full.as_deref() == Some(names::full(schema, own).as_str()),
                 None => called.own == own,
             };
-            let seen: Vec<&Called> = from.iter().filter(fits).filter(|called| !called.hidden).collect();
-            let hidden: Vec<&Called> = from.iter().filter(fits).filter(|called| called.hidden).collect();
+            let (hidden, seen): (Vec<&Called>, Vec<&Called>) =
+                from.iter().filter(fits).partition(|called| called.hidden);
             match (seen.as_slice(), hidden.as_slice()) {
                 ([one], _) | ([], [one]) => return Ok(Some(one)),
                 ([], []) => {}

@@ -133,16 +133,9 @@ pub fn value_type(data_type: Option<&DataType>) -> Result<Type, SqlError> {
 /// The text of a default that takes a sequence's values, as PostgreSQL prints it.
 pub fn default_text(sequence: &str) -> String {
     let (schema, own) = names::split(sequence);
-    let schema = if schema == names::PUBLIC { String::new() } else { format!("{}.", pg_quoted(schema)) };
-    let name = format!("{schema}{}", pg_quoted(own)).replace('\'', "''");
+    let schema = if schema == names::PUBLIC { String::new() } else { format!("{}.", names::spelled(schema)) };
+    let name = format!("{schema}{}", names::spelled(own)).replace('\'', "''");
     format!("nextval('{name}'::regclass)")
-}
-
-/// A name in quotes, if it needs them.
-fn pg_quoted(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    if starts && name.chars().all(plain) { name.to_string() } else { names::quoted(name).to_string() }
 }
 
 /// Values taken from a sequence together.

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::facts::{Relation, RelationKind};
 use crate::oid::{self, *};
 use crate::value::Value;
-use crate::world::{default_text, oid_of, quoted};
+use crate::world::{default_text, oid_of, quoted, whole};
 use crate::{tables, types, viewdef};
 
 type Answer = Result<Value, SqlError>;
@@ -130,12 +130,7 @@ fn serial_sequence(context: &Context<'_>, args: &[Value]) -> Answer {
         SqlError::new(SqlState::UndefinedColumn, message)
     })?;
     let sequence = context.world.owned_sequence(relation, at.0);
-    Ok(sequence.map_or(Value::Null, |sequence| whole(sequence).into()))
-}
-
-/// A relation's name with its schema.
-fn whole(relation: &Relation) -> String {
-    format!("{}.{}", quoted(&relation.schema), quoted(&relation.name))
+    Ok(sequence.map_or(Value::Null, |sequence| whole(&sequence.schema, &sequence.name).into()))
 }
 
 fn view_definition(context: &Context<'_>, args: &[Value]) -> Answer {
@@ -148,7 +143,7 @@ fn rule_definition(context: &Context<'_>, args: &[Value]) -> Answer {
         return Ok(Value::Null);
     };
     let query = viewdef::text(&context.world, view).unwrap_or_default();
-    let name = whole(view);
+    let name = whole(&view.schema, &view.name);
     Ok(format!("CREATE RULE \"_RETURN\" AS\n    ON SELECT TO {name} DO INSTEAD {query};").into())
 }
 
@@ -169,7 +164,7 @@ fn index_definition(context: &Context<'_>, args: &[Value]) -> Answer {
     }
     let pretty = args.get(2).is_some_and(Value::is_true) && context.world.sees(&table.schema);
     let index = quoted(&crate::world::key_name(table));
-    let table = if pretty { quoted(&table.name) } else { whole(table) };
+    let table = if pretty { quoted(&table.name) } else { whole(&table.schema, &table.name) };
     let columns = columns.join(", ");
     Ok(format!("CREATE UNIQUE INDEX {index} ON {table} USING btree ({columns})").into())
 }
@@ -265,28 +260,24 @@ fn updatable(context: &Context<'_>, args: &[Value]) -> Answer {
     Ok(Value::Int(if table { 28 } else { 0 }))
 }
 
-/// A relation's name, with its schema where that is not searched.
-fn short(context: &Context<'_>, relation: &Relation) -> String {
-    format!("{}{}", context.world.prefix(&relation.schema), quoted(&relation.name))
-}
-
 fn describe_object(context: &Context<'_>, args: &[Value]) -> Answer {
     let [class, object] = [&args[0], &args[1]].map(|value| value.as_oid().unwrap_or_default());
+    let short = |relation: &Relation| context.world.short(&relation.schema, &relation.name);
     Ok(match class {
         oid::PG_CLASS => match context.world.owner(object) {
             Some((relation, Part::Relation)) if relation.kind == RelationKind::View => {
-                format!("materialized view {}", short(context, relation)).into()
+                format!("materialized view {}", short(relation)).into()
             }
             Some((relation, Part::Relation)) if relation.kind == RelationKind::PlainView => {
-                format!("view {}", short(context, relation)).into()
+                format!("view {}", short(relation)).into()
             }
             Some((relation, Part::Relation)) => match args[2].as_int() {
                 Some(number) if number > 0 => {
                     let column = relation.columns.get(number as usize - 1);
                     let name = column.map_or(String::new(), |column| quoted(&column.name));
-                    format!("column {name} of table {}", short(context, relation)).into()
+                    format!("column {name} of table {}", short(relation)).into()
                 }
-                _ => format!("table {}", short(context, relation)).into(),
+                _ => format!("table {}", short(relation)).into(),
             },
             _ => {
                 context.relation(object).map_or(Value::Null, |named| format!("index {}", named.full()).into())

@@ -4,12 +4,12 @@ use sql::{SqlError, SqlState};
 
 use super::{ANY, Function, strict};
 use crate::context::Context;
-use crate::facts::{Asked, Relation};
+use crate::facts::Asked;
 use crate::oid::*;
 use crate::settings::POSTGRES_VERSION;
 use crate::tables::setting;
 use crate::value::Value;
-use crate::world::quoted;
+use crate::world::whole;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     strict("current_database", &[], NAME, |c, _| Ok(c.world.facts.session().database.as_str().into())),
@@ -29,8 +29,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("current_setting", &[TEXT, BOOL], TEXT, current_setting).from(1),
     strict("currval", &[REGCLASS], INT8, |c, a| {
         let sequence = a[0].as_oid().and_then(|oid| c.world.by_oid(oid));
-        let whole = |sequence: &Relation| format!("{}.{}", quoted(&sequence.schema), quoted(&sequence.name));
-        let name = sequence.map_or_else(String::new, whole);
+        let name = sequence.map_or_else(String::new, |sequence| whole(&sequence.schema, &sequence.name));
         c.world.facts.current_value(&name).map(Value::Int)
     }),
     strict("lastval", &[], INT8, |c, _| c.world.facts.last_value().map(Value::Int)),

@@ -5,7 +5,7 @@ use super::{Builder, all};
 use crate::facts::RelationKind;
 use crate::oid::{Part, part};
 use crate::value::Value;
-use crate::world::{World, key_name, oid_of, quoted};
+use crate::world::{World, key_name, oid_of, quoted, whole};
 
 pub(super) fn builder(name: &str) -> Option<Builder> {
     Some(match name {
@@ -83,9 +83,8 @@ fn indexes(world: &World<'_>, rows: &mut Rows) {
     for relation in world.keyed() {
         let columns = super::relations::key_columns(relation).map(|column| quoted(&column.name));
         let columns = columns.collect::<Vec<_>>().join(", ");
-        let [index, schema, table] =
-            [&key_name(relation), &relation.schema, &relation.name].map(|name| quoted(name));
-        let definition = format!("CREATE UNIQUE INDEX {index} ON {schema}.{table} USING btree ({columns})");
+        let (index, table) = (quoted(&key_name(relation)), whole(&relation.schema, &relation.name));
+        let definition = format!("CREATE UNIQUE INDEX {index} ON {table} USING btree ({columns})");
         rows.push([
             ("schemaname", relation.schema.as_str().into()),
             ("tablename", relation.name.as_str().into()),

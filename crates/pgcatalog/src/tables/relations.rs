@@ -52,7 +52,10 @@ pub(super) fn schema_owner<'w>(world: &'w World<'_>, schema: u32) -> (u32, &'w s
 
 /// What was granted on a schema of users; nothing, if nothing ever was.
 fn granted(world: &World<'_>, schema: &Schema, owner: &str) -> Value {
-    let list = world.facts.schema_access_list(schema, owner);
+    access(world.facts.schema_access_list(schema, owner))
+}
+
+fn access(list: Option<Vec<String>>) -> Value {
     list.map_or(Value::Null, |list| Value::array(list.iter().map(Value::text).collect()))
 }
 
@@ -90,7 +93,7 @@ fn classes(world: &World<'_>, rows: &mut Rows) {
         let plain = relation.kind == RelationKind::PlainView;
         let sequence = relation.kind == RelationKind::Sequence;
         let owner = Value::oid(world.owner_of(relation));
-        let acl = world.facts.access_list(relation);
+        let acl = access(world.facts.access_list(relation));
         rows.push([
             ("oid", Value::oid(id)),
             ("relname", relation.name.as_str().into()),
@@ -117,7 +120,7 @@ fn classes(world: &World<'_>, rows: &mut Rows) {
             ("relhasrules", relation.kind.is_view().into()),
             ("relispopulated", true.into()),
             ("relreplident", if plain || sequence { "n" } else { "d" }.into()),
-            ("relacl", acl.map_or(Value::Null, |acl| Value::array(acl.iter().map(Value::text).collect()))),
+            ("relacl", acl),
         ]);
         if keyed {
             rows.push([
@@ -162,17 +165,11 @@ static CATALOG_CLASSES: LazyLock<Vec<Row>> = LazyLock::new(|| {
     let mut rows = Rows::new(table);
     for table in all() {
         let is_table = table.kind == "r";
+        let schema = oid::CATALOGS.iter().find(|(_, name)| *name == table.schema).map_or(0, |(oid, _)| *oid);
         rows.push([
             ("oid", Value::oid(table.oid)),
             ("relname", table.name.into()),
-            (
-                "relnamespace",
-                Value::oid(if table.schema == "pg_catalog" {
-                    oid::PG_CATALOG
-                } else {
-                    oid::INFORMATION_SCHEMA
-                }),
-            ),
+            ("relnamespace", Value::oid(schema)),
             ("relowner", Value::oid(oid::BOOTSTRAP_ROLE)),
             ("relam", Value::Int(if is_table { 2 } else { 0 })),
             ("reltuples", Value::Float(-1.0)),

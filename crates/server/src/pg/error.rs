@@ -119,7 +119,7 @@ impl Report {
         match error {
             Error::FailedTransaction => report.message = ABORTED.to_string(),
             Error::Duplicate { table, .. } => {
-                report.constraint = Some((table.clone(), format!("{}_pkey", names::own(table))));
+                report.constraint = Some((table.clone(), names::key(table)));
             }
             Error::Copy { line, source, .. } => {
                 report = Report::of(source, "");

@@ -72,7 +72,7 @@ impl Client {
             here = self.io.look(MOMENT);
             self.linger.looked(here);
         }
-        let asleep = Instant::now();
+        let asleep = (alone && !here).then(Instant::now);
         let limit = self.idle_limit();
         let idle = async {
             match &limit {
@@ -84,9 +84,7 @@ impl Client {
             biased;
             () = self.backend.ended() => Ok(Wake::Told(cancel::terminated())),
             more = async { if here { Ok(true) } else { self.io.fill().await } } => {
-                if alone && !here {
-                    self.linger.slept(asleep);
-                }
+                asleep.into_iter().for_each(|begun| self.linger.slept(begun));
                 Ok(if more? { Wake::Input } else { Wake::End })
             }
             _ = self.phase.wait_for(|phase| *phase == Phase::Ending) => Ok(Wake::Told(cancel::terminated())),

@@ -202,8 +202,7 @@ fn check_target(target: &Writable, on: &OnConflict) -> Result<(), SqlError> {
             !key.is_empty() && key == named
         }
         Some(ConflictTarget::OnConstraint(name)) => {
-            !def.primary_key.is_empty()
-                && names::own(&names::relation(name)?) == format!("{}_pkey", def.own_name())
+            !def.primary_key.is_empty() && names::own(&names::relation(name)?) == names::key(&def.name)
         }
     };
     if matches {

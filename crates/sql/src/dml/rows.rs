@@ -13,7 +13,7 @@ use super::Writable;
 use crate::assign::{self, Fit};
 use crate::catalog::{ColumnDef, Snapshot, TableDef};
 use crate::error::{SqlError, SqlState};
-use crate::input;
+use crate::{input, names};
 
 /// Checks NOT NULL and lengths of a column's new values; blanks beyond the length are cut.
 pub(super) fn check_column(
@@ -142,15 +142,15 @@ fn duplicate(target: &Writable, key: &[u8]) -> SqlError {
     let values = target.layout.decode_key(key, def.primary_key.len());
     let columns: Vec<&ColumnDef> =
         def.primary_key.iter().map(|&index| &def.columns[index as usize]).collect();
-    let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+    let listed: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
     let shown: Vec<String> =
         columns.iter().zip(&values).map(|(c, v)| v.display(c.ty.ty).to_string()).collect();
     SqlError::new(
         SqlState::UniqueViolation,
         format!(
-            "duplicate key value violates unique constraint \"{}_pkey\": Key ({})=({}) already exists",
-            def.own_name(),
-            names.join(", "),
+            "duplicate key value violates unique constraint \"{}\": Key ({})=({}) already exists",
+            names::key(&def.name),
+            listed.join(", "),
             shown.join(", ")
         ),
     )

@@ -79,10 +79,7 @@ pub(super) fn alter(alter: AlterTable, of: TableKind) -> Result<Statement, SqlEr
         AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
             AlterAction::RenameColumn(names::fold(old_column_name), names::fold(new_column_name))
         }
-        AlterTableOperation::OwnerTo { new_owner } => AlterAction::Owner(match new_owner {
-            Owner::Ident(name) => Some(names::fold(name)),
-            Owner::CurrentRole | Owner::CurrentUser | Owner::SessionUser => None,
-        }),
+        AlterTableOperation::OwnerTo { new_owner } => AlterAction::Owner(owner(new_owner)),
         other => {
             let text = other.to_string();
             let words = text.split(' ').take_while(|w| w.chars().all(|c| c.is_ascii_uppercase()));
@@ -94,12 +91,20 @@ pub(super) fn alter(alter: AlterTable, of: TableKind) -> Result<Statement, SqlEr
     Ok(Statement::Alter(Alter { kind: of, name, position, if_exists, action }))
 }
 
+/// The role that becomes the owner; `None` is the session's.
+pub(super) fn owner(owner: &Owner) -> Option<String> {
+    match owner {
+        Owner::Ident(name) => Some(names::fold(name)),
+        Owner::CurrentRole | Owner::CurrentUser | Owner::SessionUser => None,
+    }
+}
+
 /// The new full name: a relation stays in its schema, which need not be written.
 fn renamed(from: &ObjectName, to: &ObjectName) -> Result<String, SqlError> {
-    let (from, to_full) = (names::relation(from)?, names::relation(to)?);
-    let (schema, own) = (names::split(&from).0, names::split(&to_full));
-    match to.0.len() == 1 || own.0 == schema {
-        true => Ok(names::full(schema, own.1)),
+    let (from, full) = (names::relation(from)?, names::relation(to)?);
+    let (schema, (said, own)) = (names::split(&from).0, names::split(&full));
+    match to.0.len() == 1 || said == schema {
+        true => Ok(names::full(schema, own)),
         false => Err(SqlError::unsupported(format!("moving \"{from}\" to another schema"))
             .at(names::position(to))
             .with_hint("create it there, and copy the rows")),

@@ -1,8 +1,8 @@
 //! `CREATE SCHEMA`, `DROP SCHEMA`, `ALTER SCHEMA … OWNER TO`.
 
-use datafusion::sql::sqlparser::ast::{AlterSchema, AlterSchemaOperation, ObjectName, Owner, SchemaName};
+use datafusion::sql::sqlparser::ast::{AlterSchema, AlterSchemaOperation, ObjectName, SchemaName};
 
-use super::Statement;
+use super::{Statement, alter};
 use crate::error::SqlError;
 use crate::names;
 
@@ -69,17 +69,14 @@ pub(super) fn drop(names: &[ObjectName], if_exists: bool, cascade: bool) -> Resu
     Ok(Statement::Schema(SchemaChange::Drop { names, if_exists, cascade }))
 }
 
-pub(super) fn alter(alter: &AlterSchema) -> Result<Statement, SqlError> {
+pub(super) fn alter(asked: &AlterSchema) -> Result<Statement, SqlError> {
     let refused =
-        |what: &str| SqlError::unsupported(format!("ALTER SCHEMA … {what}")).at(names::position(&alter.name));
-    let name = names::schema(&alter.name)?;
-    match alter.operations.as_slice() {
+        |what: &str| SqlError::unsupported(format!("ALTER SCHEMA … {what}")).at(names::position(&asked.name));
+    let name = names::schema(&asked.name)?;
+    match asked.operations.as_slice() {
         [AlterSchemaOperation::OwnerTo { owner }] => {
-            let owner = match owner {
-                Owner::Ident(owner) => Some(names::fold(owner)),
-                Owner::CurrentRole | Owner::CurrentUser | Owner::SessionUser => None,
-            };
-            Ok(Statement::Schema(SchemaChange::Owner { name, if_exists: alter.if_exists, owner }))
+            let (if_exists, owner) = (asked.if_exists, alter::owner(owner));
+            Ok(Statement::Schema(SchemaChange::Owner { name, if_exists, owner }))
         }
         [AlterSchemaOperation::Rename { .. }] => {
             Err(refused("RENAME TO").with_hint("create another schema, and in it what this one has"))

@@ -203,7 +203,7 @@ fn keyless(table: &str) -> Problem {
 /// An INSERT of so many rows, whose values are parameters. As with a bulk load, what is given goes into identity
 /// columns, too.
 fn insert((table, key): (&str, &[String]), op: Op, columns: &[String], rows: usize) -> String {
-    let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+    let listed: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
     let width = columns.len();
     let row = |at: usize| {
         let params: Vec<String> = (1..=width).map(|column| format!("${}", at * width + column)).collect();
@@ -213,7 +213,7 @@ fn insert((table, key): (&str, &[String]), op: Op, columns: &[String], rows: usi
     let sql = format!(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES {}",
         names::written(table),
-        names.join(", "),
+        listed.join(", "),
         values.join(", ")
     );
     if op == Op::Insert {
@@ -222,7 +222,7 @@ fn insert((table, key): (&str, &[String]), op: Op, columns: &[String], rows: usi
     // The key is what it was.
     let others = columns.iter().filter(|name| !key.contains(name)).map(|name| quoted(name));
     let set: Vec<String> = others.map(|name| format!("{name} = excluded.{name}")).collect();
-    let constraint = quoted(&format!("{}_pkey", names::own(table)));
+    let constraint = quoted(&names::key(table));
     match set.is_empty() {
         true => format!("{sql} ON CONFLICT ON CONSTRAINT {constraint} DO NOTHING"),
         false => format!("{sql} ON CONFLICT ON CONSTRAINT {constraint} DO UPDATE SET {}", set.join(", ")),
