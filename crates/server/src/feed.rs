@@ -5,6 +5,7 @@
 //! [`AsyncFeed`] is how an asynchronous task reads a feed: it sleeps until the engine wakes it, so thousands of them
 //! need no thread of their own.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 pub use gnitz::Start;
@@ -88,6 +89,17 @@ pub struct AsyncFeed<T> {
     ready: Arc<Notify>,
 }
 
+thread_local! {
+    /// Whether what ran on this thread has woken readers of feeds.
+    static WAKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether readers of feeds have been woken by this thread since it was asked last. They may wait for the thread: the
+/// runtime leaves the last task that another has woken to the worker of that one.
+pub fn has_woken() -> bool {
+    WAKING.take()
+}
+
 enum State<T> {
     Idle(Reader<T>),
     /// A read has begun; whoever waited for it may have gone away meanwhile.
@@ -112,7 +124,10 @@ impl<T: Send + 'static> AsyncFeed<T> {
     pub fn new(mut feed: Box<dyn Feed>, turn: impl FnMut(Delta) -> T + Send + 'static) -> AsyncFeed<T> {
         let ready = Arc::new(Notify::new());
         let waker = Arc::clone(&ready);
-        feed.set_waker(Box::new(move || waker.notify_one()));
+        feed.set_waker(Box::new(move || {
+            WAKING.set(true);
+            waker.notify_one();
+        }));
         AsyncFeed { state: State::Idle(Reader { feed, turn: Box::new(turn) }), ready }
     }
 

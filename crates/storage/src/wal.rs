@@ -47,8 +47,16 @@ pub(crate) struct Wal {
     poison: Arc<Poison>,
     log: Mutex<Log>,
     durable: AtomicU64,
-    syncing: Mutex<bool>,
+    turn: Mutex<Turn>,
     synced: Condvar,
+}
+
+/// Whose turn it is to sync.
+#[derive(Debug, Default)]
+struct Turn {
+    taken: bool,
+    /// How many wait for the one who has it.
+    waiting: usize,
 }
 
 #[derive(Debug)]
@@ -161,8 +169,8 @@ impl Wal {
             refused: None,
         };
         let durable = AtomicU64::new(if sync == Sync::Off { 0 } else { next - 1 });
-        let (log, syncing) = (Mutex::new(log), Mutex::new(false));
-        Ok((Wal { fs, sync, secret, poison, log, durable, syncing, synced: Condvar::new() }, tail))
+        let (log, turn) = (Mutex::new(log), Mutex::default());
+        Ok((Wal { fs, sync, secret, poison, log, durable, turn, synced: Condvar::new() }, tail))
     }
 
     /// Writes an epoch's record to the operating system. If there is no space for it, the log is as it was, and the
@@ -248,22 +256,27 @@ impl Wal {
         if self.sync != Sync::Full {
             return self.poison.check();
         }
-        let mut syncing = hold(&self.syncing);
+        let mut turn = hold(&self.turn);
         loop {
             if self.durable.load(Ordering::Acquire) >= lsn.0 {
                 return Ok(());
             }
             self.poison.check()?;
-            if *syncing {
-                syncing = self.synced.wait(syncing).unwrap_or_else(PoisonError::into_inner);
+            if turn.taken {
+                turn.waiting += 1;
+                turn = self.synced.wait(turn).unwrap_or_else(PoisonError::into_inner);
+                turn.waiting -= 1;
                 continue;
             }
-            *syncing = true;
-            drop(syncing);
+            turn.taken = true;
+            drop(turn);
             let result = self.sync_now();
-            syncing = hold(&self.syncing);
-            *syncing = false;
-            self.synced.notify_all();
+            turn = hold(&self.turn);
+            turn.taken = false;
+            // To wake nobody is a call of the operating system, too.
+            if turn.waiting > 0 {
+                self.synced.notify_all();
+            }
             result?;
         }
     }

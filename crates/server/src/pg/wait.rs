@@ -9,6 +9,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::feed;
 use crate::pg::Phase;
 use crate::pg::cancel;
 use crate::pg::error::Report;
@@ -67,8 +68,10 @@ impl Client {
         let alone = self.backend.shared.speakers.are_of(self.backend.pid, ALONE) && !self.is_ending();
         let mut here = false;
         if alone && self.linger.is_worth_it() {
-            // Whoever was woken by what this session did comes first.
-            tokio::task::yield_now().await;
+            // Whoever was woken by what this session did comes first. (To give way for nobody wakes a second worker.)
+            if feed::has_woken() {
+                tokio::task::yield_now().await;
+            }
             here = self.io.look(MOMENT);
             self.linger.looked(here);
         }
