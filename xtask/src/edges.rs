@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gnitz", &["zset", "expr", "storage", "circuit", "vm", "sql", "pgcatalog"]),
     ("server", &["gnitz"]),
     ("cli", &["gnitz", "server"]),
+    ("fuzz", &["gnitz", "server"]),
     ("testkit", &["gnitz", "storage", "zset"]),
     ("xtask", &[]),
 ];

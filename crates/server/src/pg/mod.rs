@@ -62,6 +62,8 @@ pub struct Options {
     pub shutdown_grace: Duration,
     /// From when on a statement is logged as a slow one; zero for never.
     pub slow_statement: Duration,
+    /// How long the answer to a failed login takes: guessing is to take time.
+    pub failed_login: Duration,
 }
 
 impl Default for Options {
@@ -77,6 +79,7 @@ impl Default for Options {
             startup_timeout: Duration::from_secs(60),
             shutdown_grace: Duration::from_secs(30),
             slow_statement: Duration::ZERO,
+            failed_login: Duration::from_millis(500),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use gnitz::Session;
@@ -23,9 +22,6 @@ use crate::pg::peers::Asking;
 use crate::pg::scram::{self, Exchange, Refusal};
 use crate::pg::session::{Client, Slot};
 use crate::pg::settings::Settings;
-
-/// How long a client waits that gave a wrong password.
-const FAILED_LOGIN: Duration = Duration::from_millis(500);
 
 const CANCEL: u32 = 1234 << 16 | 5678;
 const ENCRYPT: u32 = 1234 << 16 | 5679;
@@ -237,8 +233,7 @@ async fn admit(io: &mut Io, shared: &Shared, startup: &Startup, peer: SocketAddr
         if let Err(ended) = authenticate(io, shared, user).await {
             logging::failed_login("pg", user, &peer.ip().to_string(), "authentication failed");
             shared.metrics.failed_login("pg");
-            // Guessing is to take time.
-            tokio::time::sleep(FAILED_LOGIN).await;
+            tokio::time::sleep(shared.options.failed_login).await;
             return Err(ended);
         }
         return database.session_as(user).map_err(failed);

@@ -1,0 +1,4 @@
+//! The target `Copy`.
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::program!(Copy);

@@ -1,0 +1,4 @@
+//! The target `FunctionCall`.
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::program!(FunctionCall);

@@ -1,0 +1,4 @@
+//! The target `Parse`.
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::program!(Parse);

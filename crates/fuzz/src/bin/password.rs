@@ -1,0 +1,4 @@
+//! The target `Password`.
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::program!(Password);

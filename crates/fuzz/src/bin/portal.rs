@@ -1,0 +1,4 @@
+//! The target `Portal`.
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::program!(Portal);

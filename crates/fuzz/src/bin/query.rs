@@ -1,0 +1,4 @@
+//! The target `Query`.
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::program!(Query);

@@ -1,0 +1,4 @@
+//! The target `Stream`.
+#![cfg_attr(fuzzing, no_main)]
+
+fuzz::program!(Stream);
