@@ -80,7 +80,7 @@ impl Alike {
 
 /// Makes the statement of a text that has these types of parameters, if it is brief.
 fn share(core: &Core, text: &str, types: &[Type]) -> Option<Shared> {
-    let prepared = Prepared::new(statement::parse_alone(text).ok()?);
+    let prepared = Prepared::new(statement::read_alone(text).ok()?.in_public().ok()?);
     *lock(&prepared.given) = types.iter().map(|ty| Some(*ty).filter(|ty| *ty != Type::Text)).collect();
     prepared.plan_briefly(core);
     let plan = lock(&prepared.plan).clone()?;

@@ -260,7 +260,9 @@ impl fmt::Display for Error {
             Error::Lagged { epoch } => {
                 write!(f, "the subscriber fell too far behind; it has everything up to epoch {epoch}")
             }
-            Error::UndefinedTable { name } => write!(f, "relation \"{name}\" does not exist"),
+            Error::UndefinedTable { name } => {
+                write!(f, "relation \"{}\" does not exist", sql::names::shown(name))
+            }
             Error::DuplicateTable { name } => write!(f, "relation \"{name}\" already exists"),
             Error::WrongKind { name, expected } => write!(f, "\"{name}\" is not {expected}"),
             Error::Dependents { name, dependents } => {

@@ -216,6 +216,7 @@ impl Prepared {
                 truncate::run(core, tables, *restart, &self.needs).map(done)
             }
             Statement::Set { .. } => core.read(|_| Ok(())).map(done),
+            Statement::SetPath(path) => core.set_path(path).map(done),
             Statement::Lock(tables) => self.lock(core, tables).map(done),
             _ => self.define(core, params),
         }

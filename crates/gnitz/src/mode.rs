@@ -21,7 +21,7 @@ use crate::redefine::Step;
 use crate::remembered::Memory;
 use crate::sync::lock;
 use crate::transaction::{Done, Work};
-use crate::version::Version;
+use crate::version::{Compiled, Version};
 
 /// What a session shares with its prepared statements and appenders, and the role that acts.
 #[derive(Clone)]
@@ -38,6 +38,8 @@ struct Shared {
     copied_bytes: Arc<AtomicU64>,
     notices: Mutex<Vec<Notice>>,
     facts: Mutex<Arc<pgcatalog::Session>>,
+    /// Whether the search path is what it is without a setting.
+    plain_path: AtomicBool,
     mode: Mutex<Mode>,
     /// The open transaction as it was at its savepoints, the oldest first.
     savepoints: Mutex<Vec<(String, Work)>>,
@@ -83,6 +85,7 @@ impl Core {
             copied_bytes: Arc::default(),
             notices: Mutex::default(),
             facts: Mutex::new(Arc::new(facts)),
+            plain_path: AtomicBool::new(true),
             mode: Mutex::new(Mode::Auto),
             savepoints: Mutex::default(),
             read_only: AtomicBool::new(false),
@@ -125,7 +128,24 @@ impl Core {
 
     /// Has the catalogs say something else of the session.
     pub(crate) fn set_facts(&self, facts: pgcatalog::Session) {
+        let plain = facts.search_path == pgcatalog::Session::default().search_path;
+        self.shared.plain_path.store(plain, Ordering::Relaxed);
         *lock(&self.shared.facts) = Arc::new(facts);
+    }
+
+    /// Says in which schemas names are looked for.
+    pub(crate) fn set_path(&self, path: &str) -> Result<()> {
+        self.read(|_| {
+            let mut facts = pgcatalog::Session::clone(&self.facts());
+            facts.set("search_path", path);
+            self.set_facts(facts);
+            Ok(())
+        })
+    }
+
+    /// Whether names without a schema are those of `public`, whatever there is.
+    pub(crate) fn has_plain_path(&self) -> bool {
+        self.shared.plain_path.load(Ordering::Relaxed)
     }
 
     /// How other sessions are asked.
@@ -212,9 +232,14 @@ impl Core {
 
     /// Looks at the catalog that the next statement sees.
     pub(crate) fn with_catalog<T>(&self, look: impl FnOnce(&Catalog) -> T) -> Result<T> {
+        Ok(look(&self.compiled()?.catalog))
+    }
+
+    /// The catalog that the next statement sees, with what is made of it.
+    pub(crate) fn compiled(&self) -> Result<Arc<Compiled>> {
         match &*lock(&self.shared.mode) {
-            Mode::Open(work) => Ok(look(&work.base().compiled.catalog)),
-            Mode::Auto | Mode::Failed => Ok(look(&self.engine().published()?.compiled.catalog)),
+            Mode::Open(work) => Ok(Arc::clone(&work.base().compiled)),
+            Mode::Auto | Mode::Failed => Ok(Arc::clone(&self.engine().published()?.compiled)),
         }
     }
 

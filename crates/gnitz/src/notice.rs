@@ -37,7 +37,7 @@ impl Notice {
 
     /// An object of this kind is not there, as the statement allows.
     pub(crate) fn missing(kind: &str, name: &str) -> Notice {
-        Notice::new(format!("{kind} \"{name}\" does not exist, skipping"))
+        Notice::new(format!("{kind} \"{}\" does not exist, skipping", sql::names::shown(name)))
     }
 
     /// A relation is there already, as the statement allows.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use pgcatalog::Concern;
 use sql::sqlparser::ast::{self, Query};
-use sql::statement::{CreateView, Statement, parse_alone, parse_one};
+use sql::statement::{CreateView, Statement, parse_one, read_alone};
 use sql::{ColumnDef, Planner, SqlError, SqlState, TableDef, TableKind, names};
 use zset::{CollectionId, Schema};
 
@@ -91,7 +91,7 @@ fn view(catalog: &Catalog, query: &Query) -> Result<View> {
             parts = parts.saturating_add(plain.parts);
         }
     }
-    let depth = parse_alone(&text)?.depth.over(behind + LEVELS);
+    let depth = read_alone(&text)?.in_public()?.depth.over(behind + LEVELS);
     depth.check()?;
     if parts > MOST_PARTS {
         let message = format!("the view stands for more than {MOST_PARTS} queries");

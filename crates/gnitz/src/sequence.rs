@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use arrow::array::{ArrayRef, Int64Array};
 use arrow::datatypes::{DataType, Field, Schema};
 use sql::sequence::{Callee, Calls, Item, Run};
-use sql::statement::Privileges;
+use sql::statement::{Path, Privileges};
 use sql::{Course, Sequences, SqlError, SqlState, TableKind, names, sequence, types};
 use zset::{CollectionId, Datum, Deltas, Type};
 
@@ -23,6 +23,7 @@ use crate::mode::{Core, Status};
 use crate::outcome::{Column, Description, QueryResult};
 use crate::relation::Relation;
 use crate::role::{Object, refused};
+use crate::search_path::SearchPath;
 use crate::transaction::Work;
 use crate::version::Version;
 
@@ -111,13 +112,25 @@ impl Source {
         Ok(())
     }
 
+    /// The full name that a value means: the text of the statement says nothing of it.
+    fn named(&self, text: &str) -> Result<String> {
+        let name = sequence::name_in(text)?;
+        let alone = sequence::is_alone(text);
+        if !alone || self.core.has_plain_path() {
+            return Ok(name);
+        }
+        let session = self.core.facts();
+        let path = SearchPath::new(&self.base.compiled.catalog, &session, self.core.role());
+        Ok(path.find(names::own(&name)))
+    }
+
     /// One call of a query: its arguments are the sequence's name, then the rest.
     fn call(&self, callee: Callee, args: &[Datum]) -> Result<Datum> {
         if args.iter().any(Datum::is_null) {
             return Ok(Datum::Null);
         }
         let found = |name: &str, rights: &[Privileges]| -> Result<Found> {
-            let found = self.find(&sequence::name_in(name)?)?;
+            let found = self.find(&self.named(name)?)?;
             self.base.compiled.catalog.permit_sequence(self.core.role(), &found.relation, rights)?;
             if let Some(sequence) = found.relation.sequence.as_ref().filter(|_| !found.private) {
                 self.core.remember(|memory| memory.tell(&sequence.counter));
@@ -128,7 +141,7 @@ impl Source {
             (Callee::Next, [Datum::Text(name)]) => {
                 self.take(&found(name, &[Privileges::USAGE, Privileges::UPDATE])?, 1)?.last
             }
-            (Callee::Current, [Datum::Text(name)]) => self.current(&sequence::name_in(name)?)?,
+            (Callee::Current, [Datum::Text(name)]) => self.current(&self.named(name)?)?,
             (Callee::Last, []) => self.last()?,
             (Callee::Set, [Datum::Text(name), Datum::Int(last), rest @ ..]) => {
                 let called = !matches!(rest, [Datum::Bool(false)]);

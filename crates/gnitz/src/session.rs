@@ -20,6 +20,7 @@ use crate::outcome::{CopyLayout, Description, Outcome, QueryResult, StatementKin
 use crate::peers::{Peers, SettingChange};
 use crate::remembered::Memory;
 use crate::role::FIRST;
+use crate::settled::{self, Settled};
 use crate::subscribe::{Start, Subscription};
 use crate::sync::lock;
 
@@ -59,7 +60,8 @@ impl Session {
         if let Some((statement, values)) = self.recall(sql) {
             return each(statement.execute(&values)?);
         }
-        for parsed in statement::parse(sql)? {
+        for read in statement::read(sql)? {
+            let (_, parsed) = settled::settle(&self.core, read)?;
             each(Prepared::new(parsed).run(&self.core, &[])?)?;
         }
         Ok(())
@@ -76,20 +78,24 @@ impl Session {
     /// A statement that the text differs from in its values alone, and these values, if the session has run such ones
     /// before and each costs less to run than to read and plan. Without it, [`Session::prepare`] reads the text.
     pub fn recall(&self, sql: &str) -> Option<(Statement, Vec<Value>)> {
+        if !self.core.has_plain_path() {
+            return None;
+        }
         let (prepared, values) = lock(&self.alike).recall(&self.core, sql)?;
-        Some((Statement { core: Arc::clone(&self.core), prepared, is_recalled: true }, values))
+        let settled = Settled::in_public(sql, prepared);
+        Some((Statement { core: Arc::clone(&self.core), settled, is_recalled: true }, values))
     }
 
     /// Parses one statement, to run it many times. Parameters are `$1`, `$2`, …
     pub fn prepare(&self, sql: &str) -> Result<Statement> {
-        let prepared = Prepared::new(statement::parse_alone(sql)?);
-        Ok(Statement { core: Arc::clone(&self.core), prepared: Arc::new(prepared), is_recalled: false })
+        let settled = Settled::new(&self.core, sql)?;
+        Ok(Statement { core: Arc::clone(&self.core), settled, is_recalled: false })
     }
 
     /// Follows a query that no view keeps: its answer, then how each commit changes it. The query must be one that a
     /// view could have; its state belongs to the subscription. It cannot begin after an earlier epoch.
     pub fn subscribe_query(&self, sql: &str, start: Start) -> Result<Subscription> {
-        let Parsed { statement, depth, .. } = statement::parse_alone(sql)?;
+        let (_, Parsed { statement, depth, .. }) = settled::settle(&self.core, statement::read_alone(sql)?)?;
         if !matches!(statement, sql::Statement::Query(_)) {
             return Err(Error::Usage {
                 message: format!("{} cannot be followed: a query can", statement.name()),
@@ -201,7 +207,7 @@ impl Session {
 /// A parsed statement of a session.
 pub struct Statement {
     core: Arc<Core>,
-    prepared: Arc<Prepared>,
+    settled: Settled,
     /// Its text is not the one that somebody wrote.
     is_recalled: bool,
 }
@@ -210,7 +216,7 @@ impl Statement {
     /// Runs it with these values for `$1`, `$2`, …
     pub fn execute(&self, params: &[Value]) -> Result<Outcome> {
         self.core.take_notices();
-        self.prepared.run(&self.core, params).map_err(|error| self.told(error))
+        self.now()?.run(&self.core, params).map_err(|error| self.told(error))
     }
 
     /// As [`Statement::execute`], for a statement that [is brief](Statement::is_brief): what it commits is not waited
@@ -218,7 +224,13 @@ impl Statement {
     /// session runs next if it is to see the change.
     pub fn execute_briefly(&self, params: &[Value]) -> Result<(Outcome, Option<Commit>)> {
         self.core.take_notices();
-        self.core.briefly(|core| self.prepared.run(core, params)).map_err(|error| self.told(error))
+        let prepared = self.now()?;
+        self.core.briefly(|core| prepared.run(core, params)).map_err(|error| self.told(error))
+    }
+
+    /// The statement as the session means it now.
+    fn now(&self) -> Result<Arc<Prepared>> {
+        self.settled.get(&self.core)
     }
 
     /// An error as whoever wrote the text understands it.
@@ -228,14 +240,15 @@ impl Statement {
 
     /// Begins what a `SUBSCRIBE` statement asks for; `None` if it is another statement.
     pub fn subscribe(&self) -> Result<Option<Feed>> {
-        self.prepared.subscribe(&self.core)
+        self.now()?.subscribe(&self.core)
     }
 
     /// As [`Statement::execute`], for a statement that answers rows; any other is refused and does not run.
     pub fn query(&self, params: &[Value]) -> Result<QueryResult> {
-        let rowless =
-            || Error::Usage { message: format!("{} answers no rows: use execute", self.prepared.name()) };
-        if !self.prepared.answers_rows() {
+        let rowless = || Error::Usage {
+            message: format!("{} answers no rows: use execute", self.settled.last().name()),
+        };
+        if !self.settled.last().answers_rows() {
             return Err(rowless());
         }
         match self.execute(params)? {
@@ -247,57 +260,59 @@ impl Statement {
     /// What it takes and answers, as of now. `given` are the types of parameters that are known, whatever their
     /// places suggest; those it leaves out are inferred. The plan that is made for this is the one that runs.
     pub fn describe(&self, given: &[Option<Type>]) -> Result<Description> {
-        self.prepared.describe(&self.core, given)
+        self.now()?.describe(&self.core, given)
     }
 
     /// Which parameters, counted from 0, take arrays: in `x = ANY ($1)`, `unnest($1)` in FROM. Their value is an array's
     /// text (`{1,2}`), and [`Statement::describe`] gives and takes the type of the elements.
-    pub fn array_parameters(&self) -> &[usize] {
-        self.prepared.array_parameters()
+    pub fn array_parameters(&self) -> Vec<usize> {
+        self.settled.last().array_parameters().to_vec()
     }
 
     /// What it does.
     pub fn kind(&self) -> StatementKind {
-        self.prepared.kind()
+        self.settled.last().kind()
     }
 
     /// Its first words, as command tags have them.
     pub fn name(&self) -> &'static str {
-        self.prepared.name()
+        self.settled.last().name()
     }
 
     /// Whether its outcome is rows.
     pub fn answers_rows(&self) -> bool {
-        self.prepared.answers_rows()
+        self.settled.last().answers_rows()
     }
 
     /// Plans it if that takes some microseconds: a look-up by key, or a change that asks nothing of other rows. Where it
     /// is not called, planning is part of the first run.
     pub fn plan_briefly(&self) {
-        self.prepared.plan_briefly(&self.core);
+        if let Ok(prepared) = self.now() {
+            prepared.plan_briefly(&self.core);
+        }
     }
 
     /// Whether running it, [briefly](Statement::execute_briefly), takes some microseconds: a planned read of one row by
     /// its key, a planned change of a few rows that took no longer the last time, or a statement that only notes
     /// something down. It may have to wait until it is the writer.
     pub fn is_brief(&self) -> bool {
-        self.prepared.is_brief(&self.core)
+        self.now().is_ok_and(|prepared| prepared.is_brief(&self.core))
     }
 
     /// Whether it is brief and, if it runs now, waits for nobody who is not: for callers whose thread must not be held.
     pub fn is_short(&self) -> bool {
-        self.prepared.is_short(&self.core)
+        self.now().is_ok_and(|prepared| prepared.is_short(&self.core))
     }
 
     /// How the stream of a `COPY` of `STDIN` or `STDOUT` is laid out; `None` for any other statement.
     pub fn copy_layout(&self) -> Result<Option<CopyLayout>> {
-        self.prepared.copy_layout(&self.core)
+        self.now()?.copy_layout(&self.core)
     }
 
     /// Runs `COPY … FROM STDIN`: reads `input` to its end and says how many rows were in it. If it cannot be read,
     /// nothing of it is kept.
     pub fn copy_in(&self, input: impl Read) -> Result<u64> {
-        self.prepared.copy_in(&self.core, || Ok(Box::new(input)))
+        self.now()?.copy_in(&self.core, || Ok(Box::new(input)))
     }
 
     /// Runs `COPY … TO STDOUT` and says how many rows were written. Each row is one call of `output.write_all`; the
@@ -305,7 +320,7 @@ impl Statement {
     pub fn copy_out(&self, mut output: impl Write) -> Result<u64> {
         let output: &mut dyn Write = &mut output;
         let mut output = Some(output);
-        self.prepared.copy_out(&self.core, &mut || match output.take() {
+        self.now()?.copy_out(&self.core, &mut || match output.take() {
             Some(output) => Ok(Box::new(output)),
             None => Err(Error::Usage { message: "a stream is written once".to_string() }),
         })

@@ -70,7 +70,7 @@ impl<'a> Context<'a> {
             _ => return None,
         };
         let schema = relation.schema.clone();
-        Some(Named { visible: self.world.sees(&schema), schema, name })
+        Some(Named { visible: self.world.sees(&schema, &name), schema, name })
     }
 
     /// The OID of a relation or index.

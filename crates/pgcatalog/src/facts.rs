@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sql::{SqlError, SqlState};
 use zset::Type;
 
-use crate::settings::schemas_of;
+use crate::settings::path_elements;
 
 /// What kind of relation it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ pub struct Session {
     pub database: String,
     /// The process number that clients cancel by.
     pub pid: i32,
-    /// The schemas in which names are looked for.
+    /// The schemas in which names are looked for; `$user` is that of the user's name.
     pub search_path: Vec<String>,
     /// Settings whose values differ from the built-in ones.
     pub settings: Vec<Setting>,
@@ -160,10 +160,15 @@ impl Session {
     /// Gives a setting a value: the catalogs say it from now on, and see by it if it is the search path.
     pub fn set(&mut self, name: &str, value: &str) {
         if name.eq_ignore_ascii_case("search_path") {
-            self.search_path = schemas_of(value);
+            self.search_path = path_elements(value);
         }
         self.settings.retain(|own| !own.name.eq_ignore_ascii_case(name));
         self.settings.push(Setting { name: name.to_string(), value: value.to_string() });
+    }
+
+    /// The schema that an element of the search path stands for.
+    pub fn schema_of<'a>(&'a self, element: &'a str) -> &'a str {
+        if element == "$user" { &self.user } else { element }
     }
 }
 

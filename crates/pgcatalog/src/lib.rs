@@ -29,6 +29,7 @@ pub use facts::{
     Session, Setting, State,
 };
 pub use query::{Answer, Concern, OutputColumn, Parameter, Prepared, concern, fold};
+pub use tables::has as has_table;
 pub use types::{element_of as element_type, named as type_named, pg_type_of, storage_type};
 pub use world::{quoted as quote_ident, relation_oid};
 

@@ -5,8 +5,6 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use sql::names;
-
 /// The version of PostgreSQL whose dialect, catalogs and protocol these are.
 pub const POSTGRES_VERSION: &str = "15.8";
 
@@ -298,12 +296,6 @@ pub fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// The schemas of a search path in which names are looked for, in its order: `public` and the catalogs.
-pub fn schemas_of(path: &str) -> Vec<String> {
-    let searched = |schema: &String| schema == names::PUBLIC || names::CATALOGS.contains(&schema.as_str());
-    path_elements(path).into_iter().filter(searched).collect()
-}
-
 /// The names of a search path, folded unless quoted.
 pub fn path_elements(path: &str) -> Vec<String> {
     let (mut names, mut name, mut quoted, mut was_quoted) = (Vec::new(), String::new(), false, false);
@@ -391,7 +383,6 @@ mod tests {
     fn search_paths_are_lists_of_names() {
         assert_eq!(path_elements("\"$user\", Public,\"A \"\"b\""), ["$user", "public", "A \"b"]);
         assert_eq!(path_elements("\"\""), [""]);
-        assert_eq!(schemas_of("\"$user\", public, x, pg_catalog"), ["public", "pg_catalog"]);
-        assert!(schemas_of("").is_empty());
+        assert!(path_elements("").is_empty());
     }
 }

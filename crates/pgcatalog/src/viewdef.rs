@@ -13,10 +13,11 @@ use crate::world::World;
 /// The query of a view; none for any other relation.
 pub(crate) fn text(world: &World<'_>, view: &Relation) -> Option<String> {
     let query = view.query.as_ref()?;
-    if world.sees("public") {
+    if world.path().next() == Some(names::PUBLIC) {
         return Some(query.clone());
     }
-    Some(qualified(query, |name| world.find(Some("public"), name).is_some()))
+    let hidden = |name: &str| !world.sees(names::PUBLIC, name);
+    Some(qualified(query, |name| world.find(Some(names::PUBLIC), name).is_some() && hidden(name)))
 }
 
 /// The query with `public.` before each name of a relation that stands alone.

@@ -39,15 +39,16 @@ impl<'a> World<'a> {
         self.by_name.get(full).map(|at| &self.relations[*at])
     }
 
-    /// The relation of this name in a schema; without one, in `public` or among the system tables.
+    /// The relation of this name in a schema; without one, among the system tables or in the search path.
     pub(crate) fn find(&self, schema: Option<&str>, own: &str) -> Option<&Relation> {
-        let found = match schema {
-            None | Some("pg_catalog") => self.relation(&names::full(names::PUBLIC, own)),
-            Some(schema) => self.relation(&names::full(schema, own)),
-        };
-        // Gnitz's own tables may be asked for as if they were in `public`, too.
-        let own = |found: &Relation| found.kind == RelationKind::System && schema == Some(names::PUBLIC);
-        found.filter(|found| schema.is_none_or(|schema| schema == found.schema) || own(found))
+        let in_schema = |schema: &str| self.relation(&names::full(schema, own));
+        // Gnitz's own tables are in `pg_catalog`, and may be asked for as if they were in `public`, too.
+        let system = || in_schema(names::PUBLIC).filter(|found| found.kind == RelationKind::System);
+        match schema {
+            None => system().or_else(|| self.path().find_map(in_schema)),
+            Some("pg_catalog") => system(),
+            Some(schema) => in_schema(schema),
+        }
     }
 
     /// All schemas: their OIDs and names.
@@ -78,7 +79,7 @@ impl<'a> World<'a> {
 
     /// A name in a schema as SQL writes it, with the schema where it is not searched.
     pub(crate) fn short(&self, schema: &str, name: &str) -> String {
-        if self.sees(schema) { quoted(name) } else { whole(schema, name) }
+        if self.sees(schema, name) { quoted(name) } else { whole(schema, name) }
     }
 
     /// The relation that an OID belongs to, and what of it the OID stands for.
@@ -152,9 +153,21 @@ impl<'a> World<'a> {
         false
     }
 
-    /// Whether names in a schema are found without it.
-    pub(crate) fn sees(&self, schema: &str) -> bool {
-        schema == "pg_catalog" || self.facts.session().search_path.iter().any(|seen| seen == schema)
+    /// The schemas in which names are looked for, those of them that there are.
+    pub(crate) fn path(&self) -> impl Iterator<Item = &str> {
+        let session = self.facts.session();
+        let element = |element: &'a String| session.schema_of(element);
+        session.search_path.iter().map(element).filter(|schema| self.schema_named(schema).is_some())
+    }
+
+    /// Whether a name in a schema is found without it.
+    pub(crate) fn sees(&self, schema: &str, own: &str) -> bool {
+        let has = |schema: &&str| self.by_name.contains_key(&names::full(schema, own));
+        schema == "pg_catalog"
+            || match self.path().find(has) {
+                Some(first) => first == schema,
+                None => self.path().any(|searched| searched == schema),
+            }
     }
 
     /// Who owns a relation.

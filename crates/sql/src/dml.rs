@@ -199,9 +199,7 @@ impl Writable {
     fn find(snapshot: &Arc<dyn Snapshot>, name: &ObjectName) -> Result<Writable, SqlError> {
         let place = names::position(name);
         let name = names::relation(name)?;
-        let def = snapshot.table(&name).ok_or_else(|| {
-            SqlError::new(SqlState::UndefinedTable, format!("relation \"{name}\" does not exist")).at(place)
-        })?;
+        let def = snapshot.table(&name).ok_or_else(|| names::unknown(&name).at(place))?;
         Writable::of(snapshot.as_ref(), def).map_err(|error| error.at(place))
     }
 

@@ -4,6 +4,7 @@
 //! Below the grammar, in the catalog and in messages, a relation goes by one [`full`] name.
 
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
+use datafusion::sql::sqlparser::keywords::ALL_KEYWORDS;
 
 use crate::error::{Position, SqlError, SqlState};
 
@@ -31,6 +32,16 @@ pub fn split(full: &str) -> (&str, &str) {
 /// The own name of what goes by a full name.
 pub fn own(full: &str) -> &str {
     split(full).1
+}
+
+/// A full name for messages. That of what was looked for in no schema is its own.
+pub fn shown(full: &str) -> &str {
+    full.strip_prefix('.').unwrap_or(full)
+}
+
+/// There is no relation of this full name.
+pub fn unknown(full: &str) -> SqlError {
+    SqlError::new(SqlState::UndefinedTable, format!("relation \"{}\" does not exist", shown(full)))
 }
 
 /// The full name that a text means which has a schema's name and a dot before its own, or no dot.
@@ -92,6 +103,14 @@ pub fn relation(name: &ObjectName) -> Result<String, SqlError> {
     }
 }
 
+/// A relation's name as it is written: a dot before its own name, and before that the schema if one is written. What it
+/// means is its full name, which `statement::Unsettled` knows.
+pub(crate) fn said(name: &ObjectName) -> Result<String, SqlError> {
+    let full = relation(name)?;
+    let (schema, own) = split(&full);
+    Ok(format!("{}.{own}", if name.0.len() == 1 { "" } else { schema }))
+}
+
 /// The schema that an object name stands for.
 pub fn schema(name: &ObjectName) -> Result<String, SqlError> {
     match parts(name)?.as_slice() {
@@ -137,7 +156,8 @@ pub fn quoted(name: &str) -> Ident {
 pub fn spelled(name: &str) -> Ident {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    if starts && name.chars().all(plain) { Ident::new(name) } else { quoted(name) }
+    let is_keyword = || ALL_KEYWORDS.binary_search(&name.to_ascii_uppercase().as_str()).is_ok();
+    if starts && name.chars().all(plain) && !is_keyword() { Ident::new(name) } else { quoted(name) }
 }
 
 fn parts(name: &ObjectName) -> Result<Vec<&Ident>, SqlError> {

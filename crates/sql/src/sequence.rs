@@ -6,7 +6,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
-    OrderByKind, Query, Select, SelectItem, SequenceOptions, SetExpr, Value,
+    ObjectName, OrderByKind, Query, Select, SelectItem, SequenceOptions, SetExpr, Value,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -181,7 +181,7 @@ impl Sequences for NoSequences {
     }
 
     fn current(&self, sequence: &str) -> Result<i64, SqlError> {
-        Err(SqlError::new(SqlState::UndefinedTable, format!("relation \"{sequence}\" does not exist")))
+        Err(names::unknown(sequence))
     }
 
     fn last(&self) -> Result<i64, SqlError> {
@@ -251,6 +251,12 @@ impl Callee {
         }
     }
 
+    /// The function that is called so.
+    pub(crate) fn of(name: &ObjectName) -> Option<Callee> {
+        let text = name.to_string().to_lowercase();
+        Callee::named(text.strip_prefix("pg_catalog.").unwrap_or(&text))
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -269,8 +275,7 @@ fn call(expr: &Expr) -> Option<(Callee, Vec<&Expr>)> {
     else {
         return None;
     };
-    let text = name.to_string().to_lowercase();
-    let callee = Callee::named(text.strip_prefix("pg_catalog.").unwrap_or(&text))?;
+    let callee = Callee::of(name)?;
     let plain = list.duplicate_treatment.is_none() && list.clauses.is_empty();
     let args = list.args.iter().map(|arg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
@@ -300,13 +305,23 @@ fn is_name_type(data_type: &DataType) -> bool {
 
 /// The relation that a text names, as a cast to `regclass` reads it.
 pub fn name_in(text: &str) -> Result<String, SqlError> {
+    names::relation(&object_name(text)?)
+}
+
+/// Whether a text names a relation without a schema.
+pub fn is_alone(text: &str) -> bool {
+    object_name(text).is_ok_and(|name| name.0.len() == 1)
+}
+
+/// The name that a text is.
+pub(crate) fn object_name(text: &str) -> Result<ObjectName, SqlError> {
     let invalid = || SqlError::new(SqlState::InvalidName, "invalid name syntax");
     let mut parser = Parser::new(&Grammar).try_with_sql(text).map_err(|_| invalid())?;
     let name = parser.parse_object_name(false).map_err(|_| invalid())?;
     if parser.peek_token().token != Token::EOF {
         return Err(invalid());
     }
-    names::relation(&name)
+    Ok(name)
 }
 
 /// The calls of a query that are whole items of its select list, taken out of it: their arguments stand in their

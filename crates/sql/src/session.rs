@@ -26,7 +26,7 @@ use datafusion::sql::sqlparser::ast;
 
 use crate::catalog::{Snapshot, TableDef, TableKind};
 use crate::comparable::reworded;
-use crate::error::{SqlError, SqlState};
+use crate::error::SqlError;
 use crate::optional::OptionalSubqueries;
 use crate::output::tell_apart;
 use crate::portion::ROWS;
@@ -256,8 +256,7 @@ struct Names<'a> {
 
 impl ContextProvider for Names<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        let undefined =
-            || SqlError::new(SqlState::UndefinedTable, format!("relation \"{}\" does not exist", name));
+        let undefined = || names::unknown(&name.to_string());
         let schema = name.schema().unwrap_or(names::PUBLIC);
         // Such a schema and a name could come to another's full name.
         if schema.contains('.') {

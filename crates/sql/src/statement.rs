@@ -25,6 +25,7 @@ mod alter;
 mod copy;
 mod lock;
 mod needs;
+mod path;
 mod respell;
 mod roles;
 mod schemas;
@@ -38,6 +39,7 @@ pub use absent::{Absent, DropAbsent};
 pub use alter::{Alter, AlterAction};
 pub use copy::{CopyFormat, CopyFrom, CopyPlace, CopySource, CopyTo, Csv, Text};
 pub use needs::Need;
+pub use path::{Path, Unsettled};
 pub use roles::{GrantTarget, Privileges, Rights, RoleChange, RoleOptions};
 pub use schemas::SchemaChange;
 pub use sequence::{Overriding, Restart, SequenceDraft};
@@ -132,6 +134,8 @@ pub enum Statement {
         /// The setting.
         name: String,
     },
+    /// `SET search_path`: the schemas in which names are looked for from now on.
+    SetPath(String),
 }
 
 /// `CREATE MATERIALIZED VIEW [IF NOT EXISTS] name [(columns)] AS query`, or `CREATE [OR REPLACE] VIEW …`
@@ -224,7 +228,7 @@ impl Statement {
             Statement::Subscribe(_) => "SUBSCRIBE",
             Statement::Lock(_) => "LOCK TABLE",
             Statement::ShowTables => "SHOW TABLES",
-            Statement::Set { .. } => "SET",
+            Statement::Set { .. } | Statement::SetPath(_) => "SET",
         }
     }
 
@@ -265,8 +269,13 @@ impl Statement {
     }
 }
 
-/// The statements of a text, in order.
+/// The statements of a text, in order, where names without a schema are those of `public`.
 pub fn parse(text: &str) -> Result<Vec<Parsed>, SqlError> {
+    read(text)?.into_iter().map(Unsettled::in_public).collect()
+}
+
+/// The statements of a text, in order.
+pub fn read(text: &str) -> Result<Vec<Unsettled>, SqlError> {
     split::pieces(text)?
         .into_iter()
         .map(|piece| {
@@ -274,19 +283,19 @@ pub fn parse(text: &str) -> Result<Vec<Parsed>, SqlError> {
             let depth = depth::of(&piece.tokens)?;
             let parsed = depth.parse(|| parse_piece(piece));
             let statement = parsed.map_err(|error| at_end(error, start, end))?;
-            Ok(Parsed { statement, range, start, depth })
+            Ok(Unsettled(Parsed { statement, range, start, depth }))
         })
         .collect()
 }
 
 /// The one statement of a text.
 pub fn parse_one(text: &str) -> Result<Statement, SqlError> {
-    parse_alone(text).map(|parsed| parsed.statement)
+    read_alone(text)?.in_public().map(|parsed| parsed.statement)
 }
 
 /// The one statement of a text, and what is known of it.
-pub fn parse_alone(text: &str) -> Result<Parsed, SqlError> {
-    let mut statements = parse(text)?;
+pub fn read_alone(text: &str) -> Result<Unsettled, SqlError> {
+    let mut statements = read(text)?;
     match (statements.pop(), statements.is_empty()) {
         (Some(parsed), true) => Ok(parsed),
         (None, _) => Err(SqlError::new(SqlState::SyntaxError, "there is no statement in the text")),
@@ -294,7 +303,7 @@ pub fn parse_alone(text: &str) -> Result<Parsed, SqlError> {
             SqlState::SyntaxError,
             "cannot insert multiple commands into a prepared statement",
         )
-        .at(Some(parsed.start))),
+        .at(Some(parsed.0.start))),
     }
 }
 
@@ -411,7 +420,7 @@ fn is_query_word(keyword: Keyword) -> bool {
 fn relation_alone(parser: &mut Parser<'_>) -> Result<String, SqlError> {
     let name = parser.parse_object_name(false).map_err(expected_name)?;
     expect_end(parser)?;
-    names::relation(&name)
+    names::said(&name)
 }
 
 fn expected_name(error: ParserError) -> SqlError {

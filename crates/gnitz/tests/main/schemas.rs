@@ -1,6 +1,9 @@
 //! Schemas: relations of one name side by side, who may do what in which, and that all of it goes and stays together.
 
+use std::sync::Arc;
+
 use gnitz::Database;
+use storage::MemFs;
 
 use crate::{check, count, fails, memory, rows, run, state};
 
@@ -611,4 +614,39 @@ fn schemas_that_change_meanwhile_are_a_conflict() {
     run(&session, "BEGIN; CREATE SCHEMA x");
     run(&other, "CREATE SCHEMA x");
     assert_eq!(state(&session, "COMMIT"), "40001");
+}
+
+#[test]
+fn names_are_looked_for_where_the_session_says() {
+    let fs = MemFs::new();
+    {
+        let database = Database::builder().open_fs(Arc::new(fs.clone())).unwrap();
+        let session = database.session();
+        run(&session, "CREATE SCHEMA \"order\"; CREATE SCHEMA \"Mine\"; CREATE TABLE t (id INT PRIMARY KEY)");
+        run(&session, "SET search_path = \"order\", public; CREATE TABLE \"select\" (id INT PRIMARY KEY)");
+        run(&session, "CREATE MATERIALIZED VIEW v AS SELECT COUNT(*) AS n FROM \"select\" JOIN t USING (id)");
+        run(&session, "CREATE TABLE t (id INT DEFAULT 7); INSERT INTO t DEFAULT VALUES");
+        run(&session, "INSERT INTO public.t VALUES (1); INSERT INTO \"select\" VALUES (1)");
+        assert_eq!(rows(&session, "SELECT * FROM t"), ["7"]);
+        run(&session, "ALTER TABLE \"select\" RENAME TO \"table\"; SET search_path TO 'Mine', \"order\"");
+        assert_eq!(rows(&session, "SELECT n FROM v"), ["1"]);
+        run(&session, "CREATE VIEW w AS SELECT n + 1 AS m FROM v");
+        assert_eq!(state(&session, "CREATE TABLE w (id INT)"), "42P07");
+        assert_eq!(
+            rows(&session, "SELECT table_schema FROM information_schema.views WHERE table_name = 'w'"),
+            ["Mine"]
+        );
+        assert_eq!(state(&session, "SET search_path = 1"), "0A000");
+        run(&session, "SET search_path TO DEFAULT");
+        assert_eq!(rows(&session, "SELECT * FROM t"), ["1"]);
+        assert_eq!(state(&session, "SELECT * FROM v"), "42P01");
+        database.close().unwrap();
+    }
+    let session = Database::builder().open_fs(Arc::new(fs.clone())).unwrap().session();
+    run(
+        &session,
+        "SET search_path = \"Mine\", \"order\"; INSERT INTO public.t VALUES (2); INSERT INTO \"table\" VALUES (2)",
+    );
+    assert_eq!(rows(&session, "SELECT n, m FROM v, w"), ["2|3"]);
+    assert!(rows(&session, "CHECK MATERIALIZED VIEW \"order\".v").is_empty());
 }

@@ -1,6 +1,6 @@
 //! Functions that say how something was defined, what it is called, how large it is.
 
-use sql::{SqlError, SqlState};
+use sql::{SqlError, SqlState, names};
 
 use super::{Function, strict};
 use crate::context::Context;
@@ -110,7 +110,7 @@ fn relation_visible(context: &Context<'_>, args: &[Value]) -> Answer {
 /// Built-in things are always visible; users' are parts of relations.
 fn visible(context: &Context<'_>, args: &[Value]) -> Answer {
     let user = args[0].as_oid().and_then(|oid| context.world.owner(oid));
-    Ok(user.is_none_or(|(relation, _)| context.world.sees(&relation.schema)).into())
+    Ok(user.is_none_or(|(relation, _)| context.world.sees(&relation.schema, &relation.name)).into())
 }
 
 fn relation<'c>(context: &'c Context<'_>, oid: &Value) -> Option<&'c Relation> {
@@ -122,9 +122,8 @@ fn relation<'c>(context: &'c Context<'_>, oid: &Value) -> Option<&'c Relation> {
 fn serial_sequence(context: &Context<'_>, args: &[Value]) -> Answer {
     let [table, column] = [&args[0], &args[1]].map(|arg| arg.as_str().unwrap_or_default());
     let name = sql::sequence::name_in(table)?;
-    let relation = context.world.relation(&name).ok_or_else(|| {
-        SqlError::new(SqlState::UndefinedTable, format!("relation \"{name}\" does not exist"))
-    })?;
+    let schema = (!sql::sequence::is_alone(table)).then(|| names::split(&name).0);
+    let relation = context.world.find(schema, names::own(&name)).ok_or_else(|| names::unknown(&name))?;
     let at = (0..).zip(&relation.columns).find(|(_, known)| known.name == column).ok_or_else(|| {
         let message = format!("column \"{column}\" of relation \"{name}\" does not exist");
         SqlError::new(SqlState::UndefinedColumn, message)
@@ -162,7 +161,7 @@ fn index_definition(context: &Context<'_>, args: &[Value]) -> Answer {
     if column > 0 {
         return Ok(Value::or_null(columns.get(column as usize - 1).map(Value::text)));
     }
-    let pretty = args.get(2).is_some_and(Value::is_true) && context.world.sees(&table.schema);
+    let pretty = args.get(2).is_some_and(Value::is_true) && context.world.sees(&table.schema, &table.name);
     let index = quoted(&crate::world::key_name(table));
     let table = if pretty { quoted(&table.name) } else { whole(&table.schema, &table.name) };
     let columns = columns.join(", ");

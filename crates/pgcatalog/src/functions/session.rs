@@ -18,9 +18,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("current_role", &[], NAME, user),
     strict("user", &[], NAME, user),
     strict("session_user", &[], NAME, |c, _| Ok(c.world.facts.session().session_user.as_str().into())),
-    strict("current_schema", &[], NAME, |c, _| {
-        Ok(c.world.facts.session().search_path.first().map_or(Value::Null, |schema| schema.as_str().into()))
-    }),
+    strict("current_schema", &[], NAME, |c, _| Ok(c.world.path().next().map_or(Value::Null, Value::from))),
     strict("current_schemas", &[BOOL], NAME_ARRAY, schemas),
     strict("version", &[], TEXT, |c, _| {
         let own = c.world.facts.version();
@@ -78,9 +76,8 @@ fn now(context: &Context<'_>, _: &[Value]) -> Result<Value, SqlError> {
 }
 
 fn schemas(context: &Context<'_>, args: &[Value]) -> Result<Value, SqlError> {
-    let path = &context.world.facts.session().search_path;
-    let mut names: Vec<Value> = path.iter().map(Value::text).collect();
-    if args[0].is_true() && !path.iter().any(|schema| schema == "pg_catalog") {
+    let mut names: Vec<Value> = context.world.path().map(Value::from).collect();
+    if args[0].is_true() && !context.world.path().any(|schema| schema == "pg_catalog") {
         names.insert(0, "pg_catalog".into());
     }
     Ok(Value::array(names))

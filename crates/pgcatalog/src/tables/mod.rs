@@ -82,6 +82,11 @@ pub(crate) fn find(schema: Option<&str>, name: &str) -> Option<&'static Table> {
     Some(&INDEX.tables[*at])
 }
 
+/// Whether the catalogs have a table of this name.
+pub fn has(schema: &str, name: &str) -> bool {
+    find(Some(schema), name).is_some()
+}
+
 /// The table with this OID.
 pub(crate) fn by_oid(oid: u32) -> Option<&'static Table> {
     all().iter().find(|table| table.oid == oid)

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gnitz::SessionFacts;
-use gnitz::settings::{Unfit, path_elements};
+use gnitz::settings::Unfit;
 
 use crate::pg::error::Report;
 
@@ -198,24 +198,7 @@ fn accepted(name: &str, text: &str) -> Result<String, Report> {
             "it is {} here, always",
             if known.value.is_empty() { "empty" } else { &known.value }
         ))),
-        Takes::Path if finds_the_same(text) => Ok(text.to_string()),
-        Takes::Path => Err(refused("0A000").with_hint(
-            "names without a schema mean those of public, which must come first: write others as schema.name",
-        )),
         Takes::Nothing => Err(Report::error("55P02", format!("parameter \"{shown}\" cannot be changed"))),
-    }
-}
-
-/// Whether names without a schema mean by a search path what they mean here, where `pg_catalog` and `public` are
-/// searched: nothing else may come before `public` but the schema of the role's name, which clients have there by
-/// habit. A path that is empty, or `pg_catalog` alone, is what programs ask for that write the schema before every name.
-fn finds_the_same(path: &str) -> bool {
-    let elements = path_elements(path);
-    match elements.iter().position(|element| element == "public") {
-        Some(public) => {
-            elements[..public].iter().all(|first| matches!(first.as_str(), "pg_catalog" | "$user"))
-        }
-        None => elements.iter().all(|element| element.is_empty() || element == "pg_catalog"),
     }
 }
 
@@ -262,27 +245,6 @@ mod tests {
         assert_eq!(code("my.own", "1"), Ok(()));
         assert_eq!(code("work_mem", "1"), Err("22023"));
         assert_eq!(code("log_statement", "all"), Err("42704"));
-    }
-
-    #[test]
-    fn search_paths_must_find_what_is_found() {
-        let mut settings = Settings::new(BTreeMap::new());
-        let mut code =
-            |value| settings.set("search_path", Some(value), false, false).map_err(|report| report.code);
-        for path in [
-            "public",
-            "\"$user\", public, x",
-            "",
-            "\"\"",
-            "pg_catalog",
-            "PG_CATALOG, Public",
-            "public, information_schema",
-        ] {
-            assert_eq!(code(path), Ok(()), "{path}");
-        }
-        for path in ["x", "x, public", "\"Public\"", "information_schema, public", "\"$user\""] {
-            assert_eq!(code(path), Err("0A000"), "{path}");
-        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod feeds;
 mod garbage;
 mod limits;
 mod schemas;
+mod search_path;
 mod sequences;
 mod sessions;
 mod simple;

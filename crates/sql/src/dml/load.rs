@@ -13,6 +13,7 @@ use crate::assign::{self, Fit};
 use crate::catalog::{Snapshot, TableDef};
 use crate::error::{SqlError, SqlState};
 use crate::input;
+use crate::names;
 use crate::params::check_lane;
 use crate::planner::Planner;
 use crate::scalar::Given;
@@ -38,9 +39,7 @@ impl Loader {
         table: &str,
         columns: &[String],
     ) -> Result<Loader, SqlError> {
-        let def = snapshot.table(table).ok_or_else(|| {
-            SqlError::new(SqlState::UndefinedTable, format!("relation \"{table}\" does not exist"))
-        })?;
+        let def = snapshot.table(table).ok_or_else(|| names::unknown(table))?;
         let target = Writable::of(snapshot.as_ref(), def)?;
         let mut given: Vec<u32> = Vec::with_capacity(target.def.columns.len());
         for name in columns {

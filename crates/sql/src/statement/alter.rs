@@ -1,8 +1,6 @@
 //! `ALTER TABLE`, `ALTER VIEW` and `ALTER MATERIALIZED VIEW`, as far as they leave the rows as they are: new names, another owner.
 
-use datafusion::sql::sqlparser::ast::{
-    AlterTable, AlterTableOperation, ObjectName, Owner, RenameTableNameKind,
-};
+use datafusion::sql::sqlparser::ast::{AlterTable, AlterTableOperation, Owner, RenameTableNameKind};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -75,7 +73,7 @@ pub(super) fn alter(alter: AlterTable, of: TableKind) -> Result<Statement, SqlEr
     let action = match operation {
         AlterTableOperation::RenameTable {
             table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name),
-        } => AlterAction::Rename(renamed(&alter.name, name)?),
+        } => AlterAction::Rename(names::said(name)?),
         AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
             AlterAction::RenameColumn(names::fold(old_column_name), names::fold(new_column_name))
         }
@@ -87,7 +85,7 @@ pub(super) fn alter(alter: AlterTable, of: TableKind) -> Result<Statement, SqlEr
                 .with_hint("create another table and copy the rows into it"));
         }
     };
-    let (name, if_exists) = (names::relation(&alter.name)?, alter.if_exists);
+    let (name, if_exists) = (names::said(&alter.name)?, alter.if_exists);
     Ok(Statement::Alter(Alter { kind: of, name, position, if_exists, action }))
 }
 
@@ -99,14 +97,12 @@ pub(super) fn owner(owner: &Owner) -> Option<String> {
     }
 }
 
-/// The new full name: a relation stays in its schema, which need not be written.
-fn renamed(from: &ObjectName, to: &ObjectName) -> Result<String, SqlError> {
-    let (from, full) = (names::relation(from)?, names::relation(to)?);
-    let (schema, (said, own)) = (names::split(&from).0, names::split(&full));
-    match to.0.len() == 1 || said == schema {
+/// The new full name of a relation, as said: it stays in its schema, which need not be written.
+pub(super) fn renamed(from: &str, said: &str) -> Result<String, SqlError> {
+    let (schema, (other, own)) = (names::split(from).0, names::split(said));
+    match other.is_empty() || other == schema {
         true => Ok(names::full(schema, own)),
         false => Err(SqlError::unsupported(format!("moving \"{from}\" to another schema"))
-            .at(names::position(to))
             .with_hint("create it there, and copy the rows")),
     }
 }

@@ -122,11 +122,11 @@ pub(super) fn copy(
     let fold = |columns: Vec<Ident>| columns.iter().map(names::fold).collect();
     Ok(match source {
         ast::CopySource::Table { table_name, columns } if to => {
-            let source = CopySource::Table { name: names::relation(&table_name)?, columns: fold(columns) };
+            let source = CopySource::Table { name: names::said(&table_name)?, columns: fold(columns) };
             Statement::CopyTo(Box::new(CopyTo { source, place, format }))
         }
         ast::CopySource::Table { table_name, columns } => Statement::CopyFrom(CopyFrom {
-            table: names::relation(&table_name)?,
+            table: names::said(&table_name)?,
             columns: fold(columns),
             place,
             format,

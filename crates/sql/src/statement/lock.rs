@@ -15,7 +15,6 @@ pub(super) fn lock(asked: &Lock) -> Result<Vec<(String, Option<Position>)>, SqlE
         return Err(SqlError::unsupported(format!("LOCK TABLE … IN {mode} MODE"))
             .with_hint("leave it out: a transaction whose rows another one changed is refused at COMMIT"));
     }
-    let table =
-        |target: &LockTableTarget| Ok((names::relation(&target.name)?, names::position(&target.name)));
+    let table = |target: &LockTableTarget| Ok((names::said(&target.name)?, names::position(&target.name)));
     asked.tables.iter().map(table).collect()
 }

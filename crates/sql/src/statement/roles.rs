@@ -329,7 +329,7 @@ fn rights(
 /// What the rights are about, and what ALL means there.
 fn target(objects: Option<&GrantObjects>) -> Result<(GrantTarget, Privileges), SqlError> {
     let relations = |names: &[ObjectName]| {
-        let names = names.iter().map(names::relation).collect::<Result<_, _>>()?;
+        let names = names.iter().map(names::said).collect::<Result<_, _>>()?;
         Ok((GrantTarget::Relations(names), Privileges::ALL_OF_RELATION))
     };
     let schemas = |names: &[ObjectName]| names.iter().map(names::schema).collect::<Result<Vec<_>, _>>();
@@ -339,7 +339,7 @@ fn target(objects: Option<&GrantObjects>) -> Result<(GrantTarget, Privileges), S
             Ok((GrantTarget::AllRelations(schemas(of)?), Privileges::ALL_OF_RELATION))
         }
         Some(GrantObjects::Sequences(names)) => {
-            let names = names.iter().map(names::relation).collect::<Result<_, _>>()?;
+            let names = names.iter().map(names::said).collect::<Result<_, _>>()?;
             Ok((GrantTarget::Sequences(names), Privileges::ALL_OF_SEQUENCE))
         }
         Some(GrantObjects::AllSequencesInSchema { schemas: of }) => {

@@ -68,7 +68,7 @@ pub(super) fn create(
             .with_hint("make the column SERIAL or GENERATED … AS IDENTITY: its sequence goes with it"));
     }
     let course = Course::with_options(value_type(data_type)?, options).map_err(|error| error.at(position))?;
-    let name = names::relation(name)?;
+    let name = names::said(name)?;
     Ok(Statement::CreateSequence(SequenceDraft { name, position, if_not_exists, course }))
 }
 
@@ -220,7 +220,7 @@ pub(super) fn restart(mut parser: Parser<'_>) -> Result<Statement, SqlError> {
     };
     let with = with.map(|text| text.trim_start_matches('+').parse().map_err(|_| out_of_range(&text)));
     expect_end(&mut parser)?;
-    let (name, with) = (names::relation(&name)?, with.transpose()?);
+    let (name, with) = (names::said(&name)?, with.transpose()?);
     Ok(Statement::Restart(Restart { name, position, column, if_exists, with }))
 }
 

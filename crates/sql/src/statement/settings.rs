@@ -20,7 +20,6 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("bytea_output", &["hex"]),
     ("timezone", &["utc", "gmt", "etc/utc", "z", "0", "+00:00"]),
     ("standard_conforming_strings", &["on", "true", "1"]),
-    ("search_path", &["public", "$user, public"]),
     ("statement_timeout", &["0"]),
     ("lock_timeout", &["0"]),
     ("idle_in_transaction_session_timeout", &["0"]),
@@ -28,6 +27,11 @@ const KNOWN: &[(&str, &[&str])] = &[
 
 pub(super) fn set(set: &Set) -> Result<Statement, SqlError> {
     let (name, value) = match set {
+        Set::SingleAssignment { variable, values, hivevar: false, .. }
+            if variable.to_string().eq_ignore_ascii_case("search_path") =>
+        {
+            return path(values).map(Statement::SetPath);
+        }
         Set::SingleAssignment { variable, values, hivevar: false, .. } => {
             let values: Vec<String> = values.iter().map(word).collect();
             (variable.to_string().to_ascii_lowercase(), values.join(", "))
@@ -47,6 +51,23 @@ pub(super) fn set(set: &Set) -> Result<Statement, SqlError> {
             .with_hint(format!("it is {} here, always", values[0])));
     }
     Ok(Statement::Set { name })
+}
+
+/// The elements of a search path, each quoted if it must be, as the setting's text has them.
+fn path(values: &[Expr]) -> Result<String, SqlError> {
+    let element = |expr: &Expr| match expr {
+        Expr::Identifier(ident) => Ok(names::fold(ident)),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Ok(text.clone()),
+            other => Err(SqlError::unsupported(format!("{other} in search_path"))),
+        },
+        other => Err(SqlError::unsupported(format!("{other} in search_path"))),
+    };
+    let elements = values.iter().map(element).collect::<Result<Vec<_>, _>>()?;
+    if matches!(values, [Expr::Identifier(Ident { quote_style: None, .. })] if elements == ["default"]) {
+        return Ok(names::PUBLIC.to_string());
+    }
+    Ok(elements.iter().map(|element| names::spelled(element).to_string()).collect::<Vec<_>>().join(", "))
 }
 
 fn word(expr: &Expr) -> String {

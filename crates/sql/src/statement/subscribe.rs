@@ -48,7 +48,7 @@ pub(super) fn subscribe(tokens: Vec<TokenWithSpan>, copy: bool) -> Result<Subscr
         depth::balance(&mut query);
         Followed::Query(translate::checked(query)?)
     } else {
-        Followed::Relation(names::relation(&parser.parse_object_name(false)?)?)
+        Followed::Relation(names::said(&parser.parse_object_name(false)?)?)
     };
     let mut subscribe = Subscribe { followed, snapshot: true, progress: false, as_of: None, copy: false };
     let mut asked = None;

@@ -123,7 +123,7 @@ fn truncate(truncate: &ast::Truncate) -> Result<Statement, SqlError> {
     if truncate.if_exists || truncate.partitions.is_some() || truncate.on_cluster.is_some() {
         return Err(SqlError::unsupported("IF EXISTS, PARTITION and ON CLUSTER of TRUNCATE"));
     }
-    let names = truncate.table_names.iter().map(|table| names::relation(&table.name));
+    let names = truncate.table_names.iter().map(|table| names::said(&table.name));
     let restart = matches!(truncate.identity, Some(ast::TruncateIdentityOption::Restart));
     Ok(Statement::Truncate { tables: names.collect::<Result<_, _>>()?, restart })
 }
@@ -168,7 +168,7 @@ fn create_view(view: ast::CreateView, no_data: bool) -> Result<Statement, SqlErr
         return refuse("types and options in the column list");
     }
     Ok(Statement::CreateView(Box::new(CreateView {
-        name: names::relation(&view.name)?,
+        name: names::said(&view.name)?,
         position,
         materialized: view.materialized,
         or_replace: view.or_replace,
@@ -195,7 +195,7 @@ fn drop(
         other if let Some(kind) = Absent::of(other) => return absent::drop(kind, if_exists, names),
         other => return Err(SqlError::unsupported(format!("DROP {other}"))),
     };
-    let names = names.iter().map(|name| Ok((names::relation(name)?, names::position(name))));
+    let names = names.iter().map(|name| Ok((names::said(name)?, names::position(name))));
     Ok(Statement::Drop(Drop { kind, names: names.collect::<Result<_, SqlError>>()?, if_exists, cascade }))
 }
 

@@ -124,7 +124,7 @@ fn option_value(parser: &mut Parser<'_>) -> Result<(), SqlError> {
 fn refresh(parser: &mut Parser<'_>) -> Result<String, SqlError> {
     parser.expect_keywords(&[Keyword::MATERIALIZED, Keyword::VIEW])?;
     let concurrently = parser.parse_keyword(Keyword::CONCURRENTLY);
-    let name = names::relation(&parser.parse_object_name(false)?)?;
+    let name = names::said(&parser.parse_object_name(false)?)?;
     let with = parser.peek_token();
     if !parser.parse_keyword(Keyword::WITH) {
         return Ok(name);
@@ -151,7 +151,7 @@ fn relations(parser: &mut Parser<'_>) -> Result<Vec<(String, Vec<String>)>, SqlE
         return Ok(relations);
     }
     loop {
-        let name = names::relation(&parser.parse_object_name(false)?)?;
+        let name = names::said(&parser.parse_object_name(false)?)?;
         let mut columns = Vec::new();
         if parser.consume_token(&Token::LParen) {
             columns = parser.parse_comma_separated(|parser| parser.parse_identifier())?;

@@ -12,8 +12,6 @@ pub(super) enum Takes {
     Free,
     /// One of these, in any case; they mean the same.
     OneOf(&'static [&'static str]),
-    /// A list of schemas that leaves names where they are found here.
-    Path,
     /// What the transaction takes, which knows its value.
     Ignored,
     /// Nothing: it can be shown.
@@ -86,7 +84,7 @@ const OTHERS: &[(&str, Takes)] = &[
     ("max_index_keys", Takes::Nothing),
     ("password_encryption", Takes::OneOf(&["scram-sha-256"])),
     ("quote_all_identifiers", OFF),
-    ("search_path", Takes::Path),
+    ("search_path", Takes::Free),
     ("server_version_num", Takes::Nothing),
     ("session_replication_role", Takes::OneOf(&["origin"])),
     ("statement_timeout", Takes::Free),
