@@ -245,10 +245,8 @@ impl Prepared {
             let catalog = &work.base().compiled.catalog;
             catalog.permit(core.role(), &self.needs)?;
             for (name, position) in tables {
-                let relation = catalog.get(name).ok_or_else(|| {
-                    let message = format!("relation \"{name}\" does not exist");
-                    sql::SqlError::new(sql::SqlState::UndefinedTable, message).at(*position)
-                })?;
+                let relation = catalog.get(name);
+                let relation = relation.ok_or_else(|| sql::names::unknown(name).at(*position))?;
                 if relation.def.kind != TableKind::Table {
                     let message = format!("cannot lock relation \"{name}\"");
                     return Err(sql::SqlError::new(sql::SqlState::WrongObjectType, message).into());

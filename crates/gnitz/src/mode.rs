@@ -135,7 +135,13 @@ impl Core {
 
     /// Says in which schemas names are looked for.
     pub(crate) fn set_path(&self, path: &str) -> Result<()> {
+        let in_transaction = self.status() != Status::Idle;
         self.read(|_| {
+            // A rollback would have to take it back.
+            if in_transaction {
+                let refusal = sql::SqlError::unsupported("SET search_path in a transaction of this session");
+                return Err(refusal.with_hint("set it before BEGIN").into());
+            }
             let mut facts = pgcatalog::Session::clone(&self.facts());
             facts.set("search_path", path);
             self.set_facts(facts);

@@ -60,9 +60,7 @@ impl Source {
 
     fn find(&self, name: &str) -> std::result::Result<Found, SqlError> {
         let relation = self.base.compiled.catalog.get(name);
-        let undefined =
-            || SqlError::new(SqlState::UndefinedTable, format!("relation \"{name}\" does not exist"));
-        let relation = relation.ok_or_else(undefined)?;
+        let relation = relation.ok_or_else(|| names::unknown(name))?;
         let Some(sequence) = &relation.sequence else {
             return Err(SqlError::new(SqlState::WrongObjectType, format!("\"{name}\" is not a sequence")));
         };

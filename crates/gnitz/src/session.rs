@@ -82,7 +82,7 @@ impl Session {
             return None;
         }
         let (prepared, values) = lock(&self.alike).recall(&self.core, sql)?;
-        let settled = Settled::in_public(sql, prepared);
+        let settled = Settled::known(prepared);
         Some((Statement { core: Arc::clone(&self.core), settled, is_recalled: true }, values))
     }
 

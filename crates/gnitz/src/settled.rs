@@ -9,7 +9,7 @@ use sql::statement::{Parsed, Unsettled, read_alone};
 
 use crate::error::Result;
 use crate::execute::Prepared;
-use crate::mode::Core;
+use crate::mode::{Core, Status};
 use crate::search_path::SearchPath;
 use crate::sync::lock;
 use crate::version::Compiled;
@@ -19,20 +19,27 @@ type Basis = Option<(Arc<pgcatalog::Session>, Arc<Compiled>)>;
 
 /// A prepared statement, made anew when its names may mean something else.
 pub(crate) struct Settled {
-    text: String,
+    /// Nothing if it runs at once, as it was made.
+    text: Option<String>,
     now: Mutex<(Basis, Arc<Prepared>)>,
 }
 
 impl Settled {
     /// The one statement of a text.
     pub(crate) fn new(core: &Core, text: &str) -> Result<Settled> {
-        let made = make(core, read_alone(text)?)?;
-        Ok(Settled { text: text.to_string(), now: Mutex::new(made) })
+        let read = read_alone(text)?;
+        // What cannot be made where the session looks now may be run when it looks elsewhere.
+        let made = match settle(core, read.clone()) {
+            Ok((basis, parsed)) => (basis, parsed),
+            Err(_) => (None, read.in_public()?),
+        };
+        let now = Mutex::new((made.0, Arc::new(Prepared::new(made.1))));
+        Ok(Settled { text: Some(text.to_string()), now })
     }
 
-    /// A statement whose names are those of `public`, for as long as the session looks there alone.
-    pub(crate) fn in_public(text: &str, prepared: Arc<Prepared>) -> Settled {
-        Settled { text: text.to_string(), now: Mutex::new((None, prepared)) }
+    /// A statement that was known, in a session that looks in `public` alone.
+    pub(crate) fn known(prepared: Arc<Prepared>) -> Settled {
+        Settled { text: None, now: Mutex::new((None, prepared)) }
     }
 
     /// The statement as it was made last.
@@ -43,8 +50,14 @@ impl Settled {
     /// The statement as the session means it now.
     pub(crate) fn get(&self, core: &Core) -> Result<Arc<Prepared>> {
         let mut now = lock(&self.now);
-        if !is_so_still(&now.0, core)? {
-            *now = make(core, read_alone(&self.text)?)?;
+        if let Some(text) = &self.text
+            && !is_so_still(&now.0, core)?
+        {
+            let (basis, parsed) = settle(core, read_alone(text)?)?;
+            let prepared = Prepared::new(parsed);
+            // The types that its parameters were said to be of they still are.
+            *lock(&prepared.given) = lock(&now.1.given).clone();
+            *now = (basis, Arc::new(prepared));
         }
         Ok(Arc::clone(&now.1))
     }
@@ -61,14 +74,9 @@ fn is_so_still(basis: &Basis, core: &Core) -> Result<bool> {
     }
 }
 
-fn make(core: &Core, read: Unsettled) -> Result<(Basis, Arc<Prepared>)> {
-    let (basis, parsed) = settle(core, read)?;
-    Ok((basis, Arc::new(Prepared::new(parsed))))
-}
-
-/// Looks for the relations that a statement names.
+/// Looks for the relations that a statement names. In a transaction that has failed nothing is looked at.
 pub(crate) fn settle(core: &Core, read: Unsettled) -> Result<(Basis, Parsed)> {
-    if core.has_plain_path() {
+    if core.has_plain_path() || core.status() == Status::Failed {
         return Ok((None, read.in_public()?));
     }
     let (session, compiled) = (core.facts(), core.compiled()?);

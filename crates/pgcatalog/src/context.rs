@@ -70,7 +70,8 @@ impl<'a> Context<'a> {
             _ => return None,
         };
         let schema = relation.schema.clone();
-        Some(Named { visible: self.world.sees(&schema, &name), schema, name })
+        let visible = tables::find(None, &name).is_none() && self.world.sees(&schema, &name);
+        Some(Named { visible, schema, name })
     }
 
     /// The OID of a relation or index.

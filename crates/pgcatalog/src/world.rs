@@ -18,6 +18,8 @@ pub(crate) struct World<'a> {
     pub(crate) roles: Vec<Role>,
     /// The schemas that have relations of users, `public` first.
     pub(crate) schemas: Vec<Schema>,
+    /// Those in which names are looked for.
+    path: Vec<String>,
     /// By full name; system tables as if they were in `public`.
     by_name: HashMap<String, usize>,
     by_oid: HashMap<u32, usize>,
@@ -31,7 +33,8 @@ impl<'a> World<'a> {
         let by_oid = relations.iter().enumerate().map(|(at, r)| (oid_of(r), at)).collect();
         let mut schemas = facts.schemas();
         schemas.sort_by_key(|schema| schema.id);
-        World { facts, relations, roles: roles(facts), schemas, by_name, by_oid }
+        let path = path(facts, &schemas);
+        World { facts, relations, roles: roles(facts), schemas, path, by_name, by_oid }
     }
 
     /// The relation of this full name, or the system table.
@@ -42,13 +45,17 @@ impl<'a> World<'a> {
     /// The relation of this name in a schema; without one, among the system tables or in the search path.
     pub(crate) fn find(&self, schema: Option<&str>, own: &str) -> Option<&Relation> {
         let in_schema = |schema: &str| self.relation(&names::full(schema, own));
-        // Gnitz's own tables are in `pg_catalog`, and may be asked for as if they were in `public`, too.
-        let system = || in_schema(names::PUBLIC).filter(|found| found.kind == RelationKind::System);
         match schema {
-            None => system().or_else(|| self.path().find_map(in_schema)),
-            Some("pg_catalog") => system(),
+            None => self.system(own).or_else(|| self.path().find_map(in_schema)),
+            Some("pg_catalog") => self.system(own),
             Some(schema) => in_schema(schema),
         }
+    }
+
+    /// Gnitz's own table of this name. They are in `pg_catalog`, and may be asked for as if they were in `public`, too.
+    fn system(&self, own: &str) -> Option<&Relation> {
+        let found = self.relation(&names::full(names::PUBLIC, own));
+        found.filter(|found| found.kind == RelationKind::System)
     }
 
     /// All schemas: their OIDs and names.
@@ -153,21 +160,21 @@ impl<'a> World<'a> {
         false
     }
 
-    /// The schemas in which names are looked for, those of them that there are.
+    /// The schemas in which names are looked for: those of the setting that there are and that the user may use, once.
     pub(crate) fn path(&self) -> impl Iterator<Item = &str> {
-        let session = self.facts.session();
-        let element = |element: &'a String| session.schema_of(element);
-        session.search_path.iter().map(element).filter(|schema| self.schema_named(schema).is_some())
+        self.path.iter().map(String::as_str)
     }
 
     /// Whether a name in a schema is found without it.
     pub(crate) fn sees(&self, schema: &str, own: &str) -> bool {
         let has = |schema: &&str| self.by_name.contains_key(&names::full(schema, own));
+        // The catalogs' own tables are found first.
         schema == "pg_catalog"
-            || match self.path().find(has) {
-                Some(first) => first == schema,
-                None => self.path().any(|searched| searched == schema),
-            }
+            || self.system(own).is_none()
+                && match self.path().find(has) {
+                    Some(first) => first == schema,
+                    None => self.path().any(|searched| searched == schema),
+                }
     }
 
     /// Who owns a relation.
@@ -228,6 +235,22 @@ pub(crate) fn full_name(relation: &Relation) -> String {
         RelationKind::System => names::full(names::PUBLIC, &relation.name),
         _ => names::full(&relation.schema, &relation.name),
     }
+}
+
+/// The schemas of the setting that there are and that the user may use, each once.
+fn path(facts: &dyn Facts, schemas: &[Schema]) -> Vec<String> {
+    let session = facts.session();
+    let mut path = Vec::new();
+    for name in session.search_path.iter().map(|element| session.schema_of(element)) {
+        let open = match schemas.iter().find(|schema| schema.name == name) {
+            Some(schema) => facts.has_schema_privilege(&session.user, schema, "USAGE"),
+            None => names::CATALOGS.contains(&name),
+        };
+        if open && !path.iter().any(|before| before == name) {
+            path.push(name.to_string());
+        }
+    }
+    path
 }
 
 /// The OID of a schema that has relations of users.

@@ -637,6 +637,10 @@ fn names_are_looked_for_where_the_session_says() {
             ["Mine"]
         );
         assert_eq!(state(&session, "SET search_path = 1"), "0A000");
+        assert_eq!(state(&session, "SET LOCAL search_path = a"), "0A000");
+        run(&session, "BEGIN");
+        assert_eq!(state(&session, "SET search_path = a"), "0A000");
+        run(&session, "ROLLBACK");
         run(&session, "SET search_path TO DEFAULT");
         assert_eq!(rows(&session, "SELECT * FROM t"), ["1"]);
         assert_eq!(state(&session, "SELECT * FROM v"), "42P01");

@@ -253,7 +253,9 @@ impl Client {
 
     /// Before a statement of a group of several: they are one transaction, unless the client has one open.
     pub(crate) fn join_group(&mut self, statement: &Statement) -> Result<(), Report> {
-        if !matches!(statement.body, Body::Engine(_)) || statement.is_control() {
+        // What they set goes with what they do.
+        let sets = matches!(&statement.body, Body::Command(Command::Set { .. } | Command::Reset(_)));
+        if !sets && !matches!(statement.body, Body::Engine(_)) || statement.is_control() {
             return Ok(());
         }
         if self.engine.status() == Status::Idle {

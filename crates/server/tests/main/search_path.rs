@@ -1,6 +1,7 @@
 //! Names without a schema, in sessions that look for them elsewhere than in `public`.
 
 use futures::StreamExt;
+use tokio_postgres::types::Type;
 
 use crate::{ask, code, connect, connect_as, start};
 
@@ -133,5 +134,75 @@ async fn a_prepared_statement_follows_the_path() {
             assert_eq!(ask(&client, "SELECT x FROM t WHERE id = 1").await.unwrap()[0], expected);
         }
     }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_fails_leaves_the_path_as_it_was() {
+    let server = start().await;
+    let client = connect(&server).await;
+    ask(&client, TABLES).await.unwrap();
+    let path = async || ask(&client, "SHOW search_path").await.unwrap()[0].clone();
+    assert_eq!(code(ask(&client, "SET search_path = a; SELECT 1 / 0").await), "22012");
+    assert_eq!(path().await, "public");
+    ask(&client, "SET search_path = ''").await.unwrap();
+    // What a statement means is asked when it runs, not when its message comes.
+    ask(&client, "SET search_path = b; CREATE TABLE n (i INT); INSERT INTO n VALUES (3)").await.unwrap();
+    assert_eq!(ask(&client, "SELECT i FROM b.n").await.unwrap()[0], "3");
+    ask(&client, "SET search_path = ''; BEGIN").await.unwrap();
+    assert_eq!(code(ask(&client, "SELECT 1 / 0").await), "22012");
+    assert_eq!(code(ask(&client, "CREATE TABLE n (i INT)").await), "25P02");
+    ask(&client, "ROLLBACK").await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_is_what_the_catalogs_say() {
+    let server = start().await;
+    let client = connect(&server).await;
+    ask(&client, TABLES).await.unwrap();
+    ask(&client, "SET search_path = a, a, public; CREATE TABLE a.pg_class (i INT)").await.unwrap();
+    for (text, answer) in [
+        ("SELECT current_schemas(false)::text", "{a,public}"),
+        ("SELECT 'a.pg_class'::regclass::text", "a.pg_class"),
+        ("SELECT pg_table_is_visible('a.pg_class'::regclass)", "f"),
+    ] {
+        assert_eq!(ask(&client, text).await.unwrap()[0], answer, "{text}");
+    }
+    for (text, state) in [
+        ("DROP INDEX t_pkey", "2BP01"),
+        ("DROP INDEX IF EXISTS sole_pkey", "2BP01"),
+        ("SELECT nextval('gone')", "42P01"),
+        ("BEGIN; LOCK TABLE gone IN ACCESS SHARE MODE", "42P01"),
+    ] {
+        let error = client.simple_query(text).await.unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!(error.code().code(), state, "{text}");
+        assert!(!error.message().contains(".gone"), "{}", error.message());
+    }
+    ask(&client, "ROLLBACK; CREATE USER me; GRANT SELECT ON a.t, public.t TO me").await.unwrap();
+    let me = connect_as(&server, "me").await;
+    ask(&me, "SET search_path = a, public").await.unwrap();
+    let seen = "SELECT current_schema()::text || ' ' || 't'::regclass::text || ' ' || 'a.t'::regclass::text";
+    assert_eq!(ask(&me, seen).await.unwrap()[0], "public t a.t");
+    assert_eq!(ask(&me, "SELECT x FROM t").await.unwrap()[0], "public");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_is_read_again_keeps_its_types() {
+    let server = start().await;
+    let (client, other) = (connect(&server).await, connect(&server).await);
+    ask(&client, TABLES).await.unwrap();
+    ask(&client, "SET search_path = a, public; PREPARE q (date) AS SELECT $1 AS d FROM t").await.unwrap();
+    assert_eq!(ask(&client, "EXECUTE q ('2026-11-22')").await.unwrap()[0], "2026-11-22");
+    let half = client.prepare_typed("SELECT $1 / 4 FROM t", &[Type::FLOAT8]).await.unwrap();
+    for text in ["CREATE TABLE other (i INT)", "DROP TABLE other"] {
+        ask(&other, text).await.unwrap();
+        assert_eq!(ask(&client, "EXECUTE q ('2026-11-22')").await.unwrap()[0], "2026-11-22");
+        assert_eq!(client.query_one(&half, &[&1_f64]).await.unwrap().get::<_, f64>(0), 0.25);
+    }
+    ask(&client, "SET search_path = public").await.unwrap();
+    assert_eq!(ask(&client, "EXECUTE q ('2026-11-22')").await.unwrap()[0], "2026-11-22");
     server.stop().await;
 }

@@ -140,7 +140,8 @@ async fn other_sessions_are_seen_and_stopped() {
     let server = start().await;
     let (watcher, other) = (connect(&server).await, connect(&server).await);
     let pid = ask(&other, "SELECT pg_backend_pid()").await.unwrap()[0].clone();
-    ask(&other, "SET application_name = 'other'; BEGIN").await.unwrap();
+    ask(&other, "SET application_name = 'other'").await.unwrap();
+    ask(&other, "BEGIN").await.unwrap();
     let state = format!(
         "SELECT state, application_name, query, xact_start IS NULL, query_start >= backend_start \
          FROM pg_stat_activity WHERE pid = {pid}"

@@ -61,7 +61,7 @@ pub(super) fn drop(kind: Absent, if_exists: bool, names: &[ast::ObjectName]) -> 
     let name = |name: &ast::ObjectName| match kind {
         Absent::Extension => names::column(name)
             .map_err(|_| SqlError::unsupported(format!("the name {name}")).at(names::position(name))),
-        Absent::Index | Absent::Type => names::relation(name),
+        Absent::Index | Absent::Type => names::said(name),
     };
     let names = names.iter().map(name).collect::<Result<_, _>>()?;
     Ok(Statement::DropAbsent(DropAbsent { kind, names, if_exists }))

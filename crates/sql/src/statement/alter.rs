@@ -102,7 +102,7 @@ pub(super) fn renamed(from: &str, said: &str) -> Result<String, SqlError> {
     let (schema, (other, own)) = (names::split(from).0, names::split(said));
     match other.is_empty() || other == schema {
         true => Ok(names::full(schema, own)),
-        false => Err(SqlError::unsupported(format!("moving \"{from}\" to another schema"))
+        false => Err(SqlError::unsupported(format!("moving \"{}\" to another schema", names::shown(from)))
             .with_hint("create it there, and copy the rows")),
     }
 }

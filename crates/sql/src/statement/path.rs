@@ -11,7 +11,9 @@ use datafusion::sql::sqlparser::ast::{
     TableObject, Value, VisitMut, VisitorMut,
 };
 
-use super::{AlterAction, CopySource, Explain, Followed, GrantTarget, Parsed, RoleChange, Statement, alter};
+use super::{
+    Absent, AlterAction, CopySource, Explain, Followed, GrantTarget, Parsed, RoleChange, Statement, alter,
+};
 use crate::error::SqlError;
 use crate::names;
 use crate::sequence;
@@ -71,6 +73,16 @@ fn placed(said: &str, path: Option<&dyn Path>) -> Result<String, SqlError> {
     }
 }
 
+/// The full name of what is none of the relations, but may be the index of a table's key.
+fn found_absent(said: &str, kind: Absent, path: Option<&dyn Path>) -> String {
+    let table = said.strip_suffix("_pkey").filter(|_| kind == Absent::Index).map(|table| found(table, path));
+    match (kind, table.filter(|table| !table.starts_with('.'))) {
+        (Absent::Extension, _) => said.to_string(),
+        (_, Some(table)) => format!("{table}_pkey"),
+        (_, None) => found(said, path),
+    }
+}
+
 fn settle(statement: &mut Statement, path: Option<&dyn Path>) -> Result<(), SqlError> {
     let find = |said: &mut String| *said = found(said, path);
     match statement {
@@ -123,8 +135,10 @@ fn settle(statement: &mut Statement, path: Option<&dyn Path>) -> Result<(), SqlE
             Followed::Query(query) => walk(query.as_mut(), path),
         },
         Statement::Lock(tables) => tables.iter_mut().for_each(|(name, _)| find(name)),
+        Statement::DropAbsent(drop) => {
+            drop.names.iter_mut().for_each(|name| *name = found_absent(name, drop.kind, path));
+        }
         Statement::Role(_)
-        | Statement::DropAbsent(_)
         | Statement::Schema(_)
         | Statement::Begin { .. }
         | Statement::Commit

@@ -1,7 +1,7 @@
 //! `SET`: clients set what they take for granted when they connect. A setting is accepted if it asks for
 //! what is the case here anyway, and refused by name otherwise, so that nothing is promised and not kept.
 
-use datafusion::sql::sqlparser::ast::{Expr, Ident, Set, Value};
+use datafusion::sql::sqlparser::ast::{ContextModifier, Expr, Ident, Set, Value};
 
 use super::Statement;
 use crate::error::SqlError;
@@ -27,9 +27,13 @@ const KNOWN: &[(&str, &[&str])] = &[
 
 pub(super) fn set(set: &Set) -> Result<Statement, SqlError> {
     let (name, value) = match set {
-        Set::SingleAssignment { variable, values, hivevar: false, .. }
+        Set::SingleAssignment { variable, values, hivevar: false, scope }
             if variable.to_string().eq_ignore_ascii_case("search_path") =>
         {
+            if matches!(scope, Some(ContextModifier::Local)) {
+                return Err(SqlError::unsupported("SET LOCAL of this session's search_path")
+                    .with_hint("write the schema before the name, or SET it and set it back"));
+            }
             return path(values).map(Statement::SetPath);
         }
         Set::SingleAssignment { variable, values, hivevar: false, .. } => {
