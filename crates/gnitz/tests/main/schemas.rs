@@ -628,7 +628,7 @@ fn names_are_looked_for_where_the_session_says() {
         run(&session, "CREATE TABLE t (id INT DEFAULT 7); INSERT INTO t DEFAULT VALUES");
         run(&session, "INSERT INTO public.t VALUES (1); INSERT INTO \"select\" VALUES (1)");
         assert_eq!(rows(&session, "SELECT * FROM t"), ["7"]);
-        run(&session, "ALTER TABLE \"select\" RENAME TO \"table\"; SET search_path TO 'Mine', \"order\"");
+        run(&session, "ALTER TABLE \"select\" RENAME TO \"lateral\"; SET search_path TO 'Mine', \"order\"");
         assert_eq!(rows(&session, "SELECT n FROM v"), ["1"]);
         run(&session, "CREATE VIEW w AS SELECT n + 1 AS m FROM v");
         assert_eq!(state(&session, "CREATE TABLE w (id INT)"), "42P07");
@@ -649,7 +649,7 @@ fn names_are_looked_for_where_the_session_says() {
     let session = Database::builder().open_fs(Arc::new(fs.clone())).unwrap().session();
     run(
         &session,
-        "SET search_path = \"Mine\", \"order\"; INSERT INTO public.t VALUES (2); INSERT INTO \"table\" VALUES (2)",
+        "SET search_path = \"Mine\", \"order\"; INSERT INTO public.t VALUES (2); INSERT INTO \"lateral\" VALUES (2)",
     );
     assert_eq!(rows(&session, "SELECT n, m FROM v, w"), ["2|3"]);
     assert!(rows(&session, "CHECK MATERIALIZED VIEW \"order\".v").is_empty());
